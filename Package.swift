@@ -1,0 +1,108 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The rooms and who may import whom. Tests/PlatformTests/GraphTests.swift asserts the same graph
+// from `swift package dump-package`; docs and reasons are in README.md and docs/decisions/0001.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// Outside parts, by the name the rooms call them.
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "paas",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "paas", targets: ["paas"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+  ],
+  targets: [
+    // Vocabulary and wire
+    room("Platform", []),
+    room("Wire", ["Platform"]),
+
+    // The four rooms the project exists for; they never import one another
+    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", logging]),
+    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
+    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
+    room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
+
+    // What the server is made of
+    room("Store", ["Platform", "Linux", grdb, crypto]),
+    room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
+    room("API", ["Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle]),
+
+    // What the user holds
+    room("Client", ["Platform", "Wire", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
+    room("Commands", ["Platform", "Wire", "Client", "Linux", argumentParser]),
+
+    // Shared ground
+    room("Sandbox", ["Platform", "Linux", logging]),
+    room("Archive", ["Platform", "CArchive"]),
+    room("Linux", ["Platform", "CLinux"]),
+
+    .executableTarget(
+      name: "paas",
+      dependencies: [
+        "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API", "Client",
+        "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, serviceLifecycle,
+      ], swiftSettings: strict),
+
+    // C: module maps and shims, nothing that Swift can do itself
+    .systemLibrary(name: "CGit2", path: "Sources/C/CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+    .systemLibrary(name: "CSSH", path: "Sources/C/CSSH", pkgConfig: "libssh", providers: [.apt(["libssh-dev"])]),
+    .systemLibrary(
+      name: "CArchive", path: "Sources/C/CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(
+      name: "CDeflate", path: "Sources/C/CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+    .target(name: "CLinux", path: "Sources/C/CLinux"),
+
+    tests("PlatformTests", ["Platform"]),
+    tests("WireTests", ["Platform", "Wire"]),
+    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux"]),
+    tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
+    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
+    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
+    tests("StoreTests", ["Store", "Platform", grdb, crypto]),
+    tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store"]),
+    tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client"]),
+    tests("ClientTests", ["Client", "Platform", "Wire", nioCore, nioPosix, nioHTTP1]),
+    tests("CommandsTests", ["Commands", "Platform", "Wire"]),
+    tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
+    tests("ArchiveTests", ["Archive", "Platform", "CArchive"]),
+    tests("LinuxTests", ["Linux", "Platform"]),
+    tests("EndToEnd", ["paas", "Platform", "Wire", "Linux"]),
+  ]
+)

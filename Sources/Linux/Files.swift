@@ -1,0 +1,133 @@
+import Glibc
+
+/// Files that are whole or not there: temporary file, fsync, rename, fsync of the directory.
+public enum Files {
+  /// Replaces `path` durably. `mode` is the new file's mode. Throws ``SystemError``; the old file then still stands.
+  public static func writeDurably(_ bytes: some Sequence<UInt8>, to path: String, mode: UInt32 = 0o600) throws(SystemError) {
+    let temporary = "\(path).tmp.\(getpid()).\(UInt32.random(in: 0 ... .max))"
+    let file = try checked("create '\(temporary)'") {
+      open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+    }
+    do throws(SystemError) {
+      defer { close(file) }
+      try writeAll(Array(bytes), to: file, name: temporary)
+      try checked("set the mode of '\(temporary)'") { fchmod(file, mode) }
+      try checked("sync '\(temporary)'") { fsync(file) }
+      try checked("rename '\(temporary)' to '\(path)'") { rename(temporary, path) }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try syncDirectory(of: path)
+  }
+
+  /// Makes the names in the directory that holds `path` durable.
+  public static func syncDirectory(of path: String) throws(SystemError) {
+    let parent = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    let directory = parent.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : parent
+    let descriptor = try checked("open '\(directory)'") { open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    try checked("sync '\(directory)'") { fsync(descriptor) }
+  }
+
+  /// Writes everything, however often the kernel takes less.
+  public static func writeAll(_ bytes: [UInt8], to file: Int32, name: String) throws(SystemError) {
+    var offset = 0
+    while offset < bytes.count {
+      offset += try checked("write '\(name)'") {
+        bytes.withUnsafeBytes { write(file, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+      }
+    }
+  }
+
+  /// The whole file, up to `limit` bytes; a longer one throws EFBIG.
+  public static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+    let file = try checked("open '\(path)'") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = try checked("read '\(path)'") { Glibc.read(file, &buffer, buffer.count) }
+      if count == 0 { return bytes }
+      bytes.append(contentsOf: buffer[0..<count])
+      if bytes.count > limit { throw SystemError("read '\(path)'", EFBIG) }
+    }
+  }
+
+  /// The whole file as text; bytes that are no UTF-8 are replaced.
+  public static func text(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> String {
+    String(decoding: try read(path, limit: limit), as: UTF8.self)
+  }
+
+  public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Makes the directory and those above it; an existing one keeps its mode.
+  public static func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
+    if mkdir(path, mode) == 0 || errno == EEXIST { return }
+    if errno == ENOENT {
+      let parent = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+      if !parent.isEmpty, parent != path {
+        try makeDirectory(parent, mode: mode)
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+      }
+    }
+    throw SystemError("make the directory '\(path)'")
+  }
+
+  /// Removes a tree without following links; what is already gone is no error. Works on directories without
+  /// permissions of their own, as long as this user owns them.
+  public static func removeTree(_ path: String) throws(SystemError) {
+    var info = stat()
+    if lstat(path, &info) != 0 {
+      if errno == ENOENT { return }
+      throw SystemError("look at '\(path)'")
+    }
+    guard info.st_mode & S_IFMT == S_IFDIR else {
+      if unlink(path) != 0, errno != ENOENT { throw SystemError("remove '\(path)'") }
+      return
+    }
+    try emptyDirectory(at: AT_FDCWD, name: path, shown: path)
+    if rmdir(path) != 0, errno != ENOENT { throw SystemError("remove '\(path)'") }
+  }
+
+  /// Walks by descriptors, so a directory that is swapped for a link under our hands is not followed.
+  private static func emptyDirectory(at parent: Int32, name: String, shown: String) throws(SystemError) {
+    fchmodat(parent, name, 0o700, 0)
+    let descriptor = try checked("open '\(shown)'") {
+      openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    }
+    guard let stream = fdopendir(descriptor) else {
+      close(descriptor)
+      throw SystemError("list '\(shown)'")
+    }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+      let name = entryName(entry)
+      if name == "." || name == ".." { continue }
+      if unlinkat(descriptor, name, 0) == 0 || errno == ENOENT { continue }
+      guard errno == EISDIR || errno == EPERM || errno == EACCES else {
+        throw SystemError("remove '\(shown)/\(name)'")
+      }
+      try emptyDirectory(at: descriptor, name: name, shown: "\(shown)/\(name)")
+      try checked("remove '\(shown)/\(name)'") { unlinkat(descriptor, name, Int32(AT_REMOVEDIR)) }
+    }
+  }
+
+  /// The names in a directory without `.` and `..`, in no order; names that are no UTF-8 are left out.
+  public static func names(in path: String) throws(SystemError) -> [String] {
+    guard let stream = opendir(path) else { throw SystemError("list '\(path)'") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = entryName(entry)
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  private static func entryName(_ entry: UnsafeMutablePointer<dirent>) -> String {
+    withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+  }
+}
