@@ -62,7 +62,12 @@ let package = Package(
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
     room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
-    room("API", ["Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle]),
+    room(
+      "API",
+      [
+        "Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix,
+        serviceLifecycle,
+      ]),
 
     // What the user holds
     room("Client", ["Platform", "Wire", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
@@ -76,7 +81,8 @@ let package = Package(
     .executableTarget(
       name: "paas",
       dependencies: [
-        "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API", "Client",
+        "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API",
+        "Client",
         "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, serviceLifecycle,
       ], swiftSettings: strict),
 

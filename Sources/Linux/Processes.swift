@@ -43,7 +43,8 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
       close(descriptor)
       return true
     }
-    let milliseconds = Int32(clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000)
+    let milliseconds = Int32(
+      clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000)
     return await blocking {
       defer { close(descriptor) }
       let deadline = ContinuousClock.now + .milliseconds(Int(milliseconds))
@@ -74,7 +75,9 @@ public enum Machine {
     var cursor = paas_environment()
     while let entry = cursor?.pointee {
       let text = String(cString: entry)
-      if let equals = text.firstIndex(of: "=") { result[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+      if let equals = text.firstIndex(of: "=") {
+        result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+      }
       cursor = cursor?.advanced(by: 1)
     }
     return result
