@@ -24,6 +24,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -83,7 +84,7 @@ let package = Package(
       dependencies: [
         "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API",
         "Client",
-        "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, serviceLifecycle,
+        "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, unixSignals,
       ], swiftSettings: strict),
 
     // C: module maps and shims, nothing that Swift can do itself

@@ -90,3 +90,11 @@ public enum Machine {
     return String(decoding: buffer[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
+
+extension Machine {
+  /// Gives up for good what this process could still gain by an exec (no_new_privs) and any capability it has.
+  /// A kernel that knows neither leaves the process as it is.
+  public static func forgoPrivileges() {
+    _ = paas_no_new_privileges()
+  }
+}
