@@ -37,20 +37,19 @@ struct RouterProcess: Sendable {
     return Supervisor.Running(identity: identity) { _ = await child.exitStatus() }
   }
 
-  /// The router of an earlier server of this directory, with a copy of its listening socket; `nil` when none lives.
-  static func living(in data: DataDirectory) -> (record: Record, http: Int32)? {
+  /// The router of an earlier server of this directory, with copies of its listening sockets, HTTP first, then its
+  /// handover socket; `nil` when none lives.
+  static func living(in data: DataDirectory) -> (record: Record, http: Int32, handover: Int32)? {
     guard let record = record(in: data), record.identity.isAlive,
       let connection = Listening.connectUnix(data.handoverSocket)
     else { return nil }
     defer { close(connection) }
     var deadline = timeval(tv_sec: 5, tv_usec: 0)
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &deadline, socklen_t(MemoryLayout<timeval>.size))
-    var peer: (uid: uid_t, gid: gid_t, pid: pid_t) = (0, 0, 0)
-    guard paas_peer_credentials(connection, &peer.uid, &peer.gid, &peer.pid) == 0 else { return nil }
     var descriptors = [Int32](repeating: -1, count: 8)
-    guard paas_receive_fds(connection, &descriptors, descriptors.count) >= 1 else { return nil }
-    for extra in descriptors.dropFirst() where extra >= 0 { close(extra) }
-    return (record, descriptors[0])
+    guard paas_receive_fds(connection, &descriptors, descriptors.count) >= 2 else { return nil }
+    for extra in descriptors.dropFirst(2) where extra >= 0 { close(extra) }
+    return (record, descriptors[0], descriptors[1])
   }
 
   static func record(in data: DataDirectory) -> Record? {
