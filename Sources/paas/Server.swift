@@ -30,11 +30,13 @@ enum Server {
     await parts.controlPlane.start()
 
     let receiver = Supervisor(name: "receiver", logger: logger) {
-      try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.roleEnvironment).start()
+      try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.roleEnvironment)
+        .start()
     }
     let router = Supervisor(name: "router", logger: logger) {
       try RouterProcess(
-        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http, handover: sockets.handover
+        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http,
+        handover: sockets.handover
       ).start()
     }
     let api = try await parts.serveAPI(users: users, receiver: receiver, router: router)
@@ -63,7 +65,8 @@ enum Server {
 
   /// Ends every instance that a dead server left; the caller holds the lock.
   static func stopLeftovers(in data: DataDirectory) async {
-    guard let text = try? Files.text(data.installationFile), let installation = InstallationID(text.split(separator: "\n").first.map(String.init) ?? "")
+    guard let text = try? Files.text(data.installationFile),
+      let installation = InstallationID(text.split(separator: "\n").first.map(String.init) ?? "")
     else { return }
     let logger = Logger(label: "paas.stop")
     let sandbox = await Sandbox.probe(stateDirectory: data.path + "/engine/crun", installation: installation)

@@ -20,7 +20,8 @@ struct ServerStopCommand: AsyncParsableCommand {
         data ?? environment["PAAS_DATA"] ?? DataDirectory.standard(environment: environment))
       guard let server = directory.runningServer() else { return try await withoutServer(directory) }
       guard server.signal(all ? SIGUSR2 : SIGTERM) else {
-        throw StartError("cannot signal the server (pid \(server.pid))", next: "run this as the server's user or as root")
+        throw StartError(
+          "cannot signal the server (pid \(server.pid))", next: "run this as the server's user or as root")
       }
       fputs("Stopping paas (pid \(server.pid))...", stderr)
       guard await server.ended(within: .seconds(120)) else {

@@ -67,7 +67,9 @@ enum Probe {
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     guard connect(connection, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else { return nil }
     let bytes = Array(question.utf8)
-    guard bytes.isEmpty || send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count else { return nil }
+    guard bytes.isEmpty || send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count else {
+      return nil
+    }
     var buffer = [UInt8](repeating: 0, count: 64)
     let count = recv(connection, &buffer, buffer.count, 0)
     return count > 0 ? String(decoding: buffer[0..<count], as: UTF8.self) : nil
