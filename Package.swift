@@ -54,7 +54,7 @@ let package = Package(
     room("Wire", ["Platform"]),
 
     // The four rooms the project exists for; they never import one another
-    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", logging]),
+    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", "CLinux", logging]),
     room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
     room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
