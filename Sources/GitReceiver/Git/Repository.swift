@@ -1,0 +1,2 @@
+/// One bare repository.
+final class Repository {}

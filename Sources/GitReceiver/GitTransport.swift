@@ -1,0 +1,26 @@
+/// A byte stream to the git client: an SSH channel now, standard input and output later. Blocking, and used from one
+/// session's thread. A writer may be called from a second thread only while the first does not write.
+public protocol GitTransport: AnyObject {
+  /// Fills as much of the buffer as has arrived; waits for at least one byte. 0 means end of file.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+  /// Writes all of it.
+  func write(_ bytes: UnsafeRawBufferPointer) throws
+  /// Writes all of it to the client's standard error.
+  func writeError(_ bytes: [UInt8]) throws
+  /// The client has gone.
+  var isClosed: Bool { get }
+}
+
+/// The wire protocol version a client asks for in `GIT_PROTOCOL` (gitprotocol-v2(5), "Initial Client Request").
+/// Pushing knows 0 and 1 only; a client that asks for 2 is answered in 0, as git does.
+public enum GitProtocolVersion: Sendable, Equatable {
+  case v0, v1
+
+  /// Reads `GIT_PROTOCOL`: keys and values between colons; the highest `version` counts.
+  public init(environment: String?) {
+    let values = (environment ?? "").split(separator: ":").compactMap { part in
+      part.hasPrefix("version=") ? Int(part.dropFirst(8)) : nil
+    }
+    self = values.max() == 1 ? .v1 : .v0
+  }
+}
