@@ -2,13 +2,27 @@ import CSSH
 import Glibc
 
 /// One SSH connection. libssh never blocks here: every wait is our own poll(2), so that other descriptors and
-/// deadlines count too. Belongs to its session's thread.
+/// deadlines count too. Belongs to its session's thread; a push may write from a second thread (keep-alives), so each
+/// call into libssh takes the lock, and no wait holds it.
 final class SSHConnection {
   let session: ssh_session
+  private var lock = pthread_mutex_t()
 
-  init(owning session: ssh_session) { self.session = session }
+  init(owning session: ssh_session) {
+    self.session = session
+    pthread_mutex_init(&lock, nil)
+  }
 
-  deinit { ssh_free(session) }
+  deinit {
+    ssh_free(session)
+    pthread_mutex_destroy(&lock)
+  }
+
+  func locked<Value>(_ body: () -> Value) -> Value {
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    return body()
+  }
 
   var isConnected: Bool { ssh_is_connected(session) != 0 && ssh_get_status(session) & SSH_CLOSED_ERROR == 0 }
 
