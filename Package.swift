@@ -65,7 +65,7 @@ let package = Package(
     room("API", ["Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle]),
 
     // What the user holds
-    room("Client", ["Platform", "Wire", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
+    room("Client", ["Platform", "Wire", "Linux", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
     room("Commands", ["Platform", "Wire", "Client", "Linux", argumentParser]),
 
     // Shared ground
@@ -98,7 +98,7 @@ let package = Package(
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store"]),
     tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client"]),
-    tests("ClientTests", ["Client", "Platform", "Wire", nioCore, nioPosix, nioHTTP1]),
+    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire"]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive"]),
