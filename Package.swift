@@ -70,7 +70,7 @@ let package = Package(
 
     // Shared ground
     room("Sandbox", ["Platform", "Linux", logging]),
-    room("Archive", ["Platform", "CArchive"]),
+    room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 
     .executableTarget(
@@ -101,7 +101,7 @@ let package = Package(
     tests("ClientTests", ["Client", "Platform", "Wire", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire"]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
-    tests("ArchiveTests", ["Archive", "Platform", "CArchive"]),
+    tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),
     tests("LinuxTests", ["Linux", "Platform"]),
     tests("EndToEnd", ["paas", "Platform", "Wire", "Linux"]),
   ]
