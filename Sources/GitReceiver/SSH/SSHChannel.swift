@@ -1,0 +1,90 @@
+import CSSH
+import Glibc
+
+/// The one channel of a connection that is in use: bytes in, bytes out on two streams, an exit status.
+final class SSHChannel {
+  enum Received { case bytes(Int), nothing, end }
+
+  let connection: SSHConnection
+  private let raw: ssh_channel
+
+  /// The channel lives as long as the connection: libssh frees it there, after the last message that names it.
+  init(_ raw: ssh_channel, on connection: SSHConnection) {
+    self.raw = raw
+    self.connection = connection
+  }
+
+  /// The client still listens.
+  var isOpen: Bool {
+    connection.locked { connection.isConnected && ssh_channel_is_closed(raw) == 0 }
+  }
+
+  /// How much the client will take now (RFC 4254 section 5.2).
+  var window: Int { connection.locked { Int(ssh_channel_window_size(raw)) } }
+
+  /// What has arrived, without waiting. Refuses requests that come in between, except a new terminal size.
+  func receive(
+    into buffer: UnsafeMutableRawBufferPointer, resized: (UInt16, UInt16) -> Void = { _, _ in }
+  ) throws(SSHError) -> Received {
+    var sizes: [(UInt16, UInt16)] = []
+    let count = connection.locked {
+      while let message = connection.nextMessage() {
+        if case .windowChange(let columns, let rows) = message.kind { sizes.append((columns, rows)) }
+      }
+      return ssh_channel_read_nonblocking(raw, buffer.baseAddress, UInt32(clamping: buffer.count), 0)
+    }
+    if let last = sizes.last { resized(last.0, last.1) }
+    if count > 0 { return .bytes(Int(count)) }
+    if count == SSH_EOF || connection.locked({ ssh_channel_is_eof(raw) }) != 0 { return .end }
+    guard count == 0, isOpen else { throw .clientGone }
+    return .nothing
+  }
+
+  /// Hands over what the client will take now; 0 when its window is closed.
+  func send(_ bytes: UnsafeRawBufferPointer, toError: Bool) throws(SSHError) -> Int {
+    guard isOpen else { throw .clientGone }
+    let length = UInt32(min(bytes.count, 64 << 10))
+    let count = connection.locked {
+      toError ? ssh_channel_write_stderr(raw, bytes.baseAddress, length) : ssh_channel_write(raw, bytes.baseAddress, length)
+    }
+    guard count >= 0 else { throw .clientGone }
+    return Int(count)
+  }
+
+  /// Hands over everything, waiting for the client as long as it makes progress within `limit`.
+  func sendAll(
+    _ bytes: UnsafeRawBufferPointer, toError: Bool = false, limit: Duration = .seconds(1800)
+  ) throws(SSHError) {
+    var rest = bytes
+    var deadline = ContinuousClock.now + limit
+    while !rest.isEmpty {
+      let count = try send(rest, toError: toError)
+      if count > 0 {
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        deadline = .now + limit
+      } else {
+        guard ContinuousClock.now < deadline else { throw .timeout(step: "writing to the client") }
+        _ = connection.wait(until: deadline)
+      }
+    }
+  }
+
+  func sendAll(_ text: String, toError: Bool = false) throws(SSHError) {
+    let bytes = Array(text.utf8)
+    var failure: SSHError?
+    bytes.withUnsafeBytes { raw in
+      do throws(SSHError) { try sendAll(raw, toError: toError) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Exit status, end of file, close, in this order and nothing after: a client that sees the connection go before
+  /// its channel is closed prints "Connection closed by remote host".
+  func finish(status: Int32) {
+    connection.locked {
+      ssh_channel_request_send_exit_status(raw, status)
+      ssh_channel_send_eof(raw)
+      ssh_channel_close(raw)
+    }
+  }
+}

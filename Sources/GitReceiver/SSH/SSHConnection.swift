@@ -1,0 +1,93 @@
+import CSSH
+import Glibc
+
+/// One SSH connection. libssh never blocks here: every wait is our own poll(2), so that other descriptors and
+/// deadlines count too. Belongs to its session's thread; a push may write from a second thread (keep-alives), so each
+/// call into libssh takes the lock, and no wait holds it.
+final class SSHConnection {
+  let session: ssh_session
+  private var lock = pthread_mutex_t()
+
+  init(owning session: ssh_session) {
+    self.session = session
+    pthread_mutex_init(&lock, nil)
+  }
+
+  deinit {
+    ssh_free(session)
+    pthread_mutex_destroy(&lock)
+  }
+
+  func locked<Value>(_ body: () -> Value) -> Value {
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    return body()
+  }
+
+  var isConnected: Bool { ssh_is_connected(session) != 0 && ssh_get_status(session) & SSH_CLOSED_ERROR == 0 }
+
+  /// Waits for the socket, or for one of `others` (their `revents` are filled in), or for the deadline.
+  /// Returns false when the deadline came first.
+  @discardableResult
+  func wait(_ others: inout [pollfd], until deadline: ContinuousClock.Instant?) -> Bool {
+    let pending = ssh_get_poll_flags(session) & SSH_WRITE_PENDING != 0
+    var set = [pollfd(fd: ssh_get_fd(session), events: Int16(POLLIN | (pending ? POLLOUT : 0)), revents: 0)] + others
+    let count = poll(&set, nfds_t(set.count), milliseconds(until: deadline))
+    for index in others.indices { others[index].revents = count > 0 ? set[index + 1].revents : 0 }
+    return count != 0
+  }
+
+  func wait(until deadline: ContinuousClock.Instant?) -> Bool {
+    var none: [pollfd] = []
+    return wait(&none, until: deadline)
+  }
+
+  /// The next request of the client that is already here, `nil` when there is none. Also sends and receives whatever
+  /// can go without waiting.
+  func nextMessage() -> SSHMessage? {
+    ssh_message_get(session).map(SSHMessage.init(owning:))
+  }
+
+  /// The next request; throws ``SSHError/timeout(step:)`` and ``SSHError/clientGone``.
+  func message(until deadline: ContinuousClock.Instant, step: String) throws(SSHError) -> SSHMessage {
+    while true {
+      if let message = nextMessage() { return message }
+      guard isConnected else { throw .clientGone }
+      guard ContinuousClock.now < deadline else { throw .timeout(step: step) }
+      _ = wait(until: deadline)
+    }
+  }
+
+  /// Runs the key exchange.
+  func exchangeKeys(until deadline: ContinuousClock.Instant) throws(SSHError) {
+    while true {
+      switch ssh_handle_key_exchange(session) {
+      case SSH_OK: return
+      case SSH_AGAIN:
+        guard ContinuousClock.now < deadline else { throw .timeout(step: "login") }
+        _ = wait(until: deadline)
+      default: throw .keyExchange(reason: SSHError.reason(UnsafeMutableRawPointer(session)))
+      }
+    }
+  }
+
+  /// Text that ssh shows before the login has succeeded.
+  func sendBanner(_ text: String) {
+    guard let string = ssh_string_from_char(text) else { return }
+    ssh_send_issue_banner(session, string)
+    ssh_string_free(string)
+  }
+
+  /// Says goodbye and closes the socket.
+  func disconnect() {
+    ssh_disconnect(session)
+  }
+}
+
+/// For poll(2): rounded up, -1 without a deadline.
+func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
+  guard let deadline else { return -1 }
+  let left = (deadline - .now).components
+  guard left.seconds >= 0, left.attoseconds >= 0 else { return 0 }
+  return Int32(clamping: left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000 + 1)
+}

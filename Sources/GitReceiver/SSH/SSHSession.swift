@@ -1,0 +1,102 @@
+import Logging
+import Platform
+import Wire
+
+/// One connection from its key exchange to its goodbye, on a thread of its own.
+struct SSHSession {
+  /// What a session needs of the receiver.
+  struct Context: Sendable {
+    var client: ReceiverClient
+    var repositories: Repositories
+    var commands: CommandEnvironment
+    /// From the connection to the end of the login.
+    var loginGrace: Duration = .seconds(30)
+    /// From the login, or the end of one command, to the next command.
+    var idleLimit: Duration = .seconds(60)
+  }
+
+  let connection: SSHConnection
+  let peer: String
+  let context: Context
+  let logger: Logger
+
+  /// Returns when the connection is over, however that came. Calls `loggedIn` once the client has proved its key.
+  func run(loggedIn: (SSHLogin) -> Void) {
+    do throws(SSHError) {
+      let deadline = ContinuousClock.now + context.loginGrace
+      try connection.exchangeKeys(until: deadline)
+      var dialogue = SSHLoginDialogue(
+        connection: connection, peer: peer, authenticate: context.client.authenticate, logger: logger)
+      let login = try dialogue.run(until: deadline)
+      loggedIn(login)
+      defer { context.client.endSession(token: login.session.token, logger: logger) }
+      try serve(login)
+    } catch .clientGone {
+    } catch {
+      logger.info("ssh connection ended", metadata: ["peer": "\(peer)", "reason": "\(error.message)"])
+    }
+    connection.disconnect()
+  }
+
+  /// One command after the other, until the client leaves. libssh frees channels with the connection: hence the limit.
+  private func serve(_ login: SSHLogin) throws(SSHError) {
+    for _ in 0..<100 {
+      var requests = ChannelRequests(connection)
+      let task = try requests.next(until: .now + context.idleLimit)
+      task.channel.finish(status: try perform(task, login))
+    }
+  }
+
+  /// Returns the exit status; throws only when nobody is left to tell.
+  private func perform(_ task: ChannelTask, _ login: SSHLogin) throws(SSHError) -> Int32 {
+    do {
+      switch task.kind {
+      case .shell:
+        try task.channel.sendAll(Greeting.text(for: login.session.account, terminal: task.terminal != nil))
+        return 0
+      case .exec(let request): return try perform(try request.get(), task, login)
+      }
+    } catch let error as SSHError {
+      throw error
+    } catch {
+      return try explain(error, to: task.channel)
+    }
+  }
+
+  private func perform(_ request: ExecRequest, _ task: ChannelTask, _ login: SSHLogin) throws -> Int32 {
+    let token = login.session.token
+    switch request {
+    case .push(let app):
+      return try Push.run(
+        transport: ChannelTransport(task.channel), app: app, token: token, server: context.client,
+        repositories: context.repositories, protocolVersion: GitProtocolVersion(environment: task.gitProtocol),
+        logger: logger)
+    case .fetch:
+      throw ExecRefusal("cloning and fetching are not available yet", next: "keep your own copy; git push works")
+    case .command(let name, let arguments):
+      let child = try CommandChild(
+        name, arguments, token: token, terminal: task.terminal, environment: context.commands)
+      return try CommandRelay(task.channel, child).run()
+    }
+  }
+
+  /// Tells the client what went wrong, on its stderr. Returns the exit status (CONVENTIONS: exit codes).
+  private func explain(_ error: any Error, to channel: SSHChannel) throws(SSHError) -> Int32 {
+    var text = PushText.error("an internal error; the operator finds it in the receiver's log")
+    var status: Int32 = 1
+    if let error = error as? any Explained {
+      text = PushText.error(error.message) + (error.nextStep.map { PushText.error("next: \($0)") } ?? "")
+    }
+    switch error {
+    case let error as ExecRefusal: status = error.exitStatus
+    case let error as APIError: status = Self.exitStatuses[error.id] ?? 1
+    default: logger.error("ssh command failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+    }
+    try channel.sendAll(text, toError: true)
+    return status
+  }
+
+  private static let exitStatuses: [String: Int32] = [
+    "invalid_params": 2, "not_found": 3, "forbidden": 4, "unauthorized": 4, "conflict": 5, "locked": 5,
+  ]
+}
