@@ -91,7 +91,7 @@ let package = Package(
 
     tests("PlatformTests", ["Platform"]),
     tests("WireTests", ["Platform", "Wire"]),
-    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux"]),
+    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
