@@ -54,7 +54,7 @@ let package = Package(
     room("Wire", ["Platform"]),
 
     // The four rooms the project exists for; they never import one another
-    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", "CLinux", logging]),
+    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "CZlib", "Linux", "CLinux", crypto, logging]),
     room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
     room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
@@ -87,11 +87,12 @@ let package = Package(
       name: "CArchive", path: "Sources/C/CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(
       name: "CDeflate", path: "Sources/C/CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Sources/C/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLinux", path: "Sources/C/CLinux"),
 
     tests("PlatformTests", ["Platform"]),
     tests("WireTests", ["Platform", "Wire"]),
-    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", logging]),
+    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),

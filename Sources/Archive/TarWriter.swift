@@ -7,7 +7,8 @@ public final class TarWriter {
   /// How the tar stream is packed.
   public enum Compression: Sendable {
     case none
-    /// Frames carry a checksum. `threads` is explicit, because libarchive takes 0 for one.
+    /// `threads` is explicit, because libarchive takes 0 for one. Frames carry no checksum of their own (libarchive
+    /// 3.6 cannot ask for one), so readers that need to notice damage compare a hash of the whole archive.
     case zstd(level: Int, threads: Int)
   }
 
@@ -113,10 +114,10 @@ public final class TarWriter {
 }
 
 /// Calls `body` with the bytes as a NUL-terminated C string.
-func withCString<Result>(_ bytes: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+func withCString<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
   let terminated = bytes.map { CChar(bitPattern: $0) } + [0]
-  return terminated.withUnsafeBufferPointer { buffer in
-    guard let base = buffer.baseAddress else { return withUnsafePointer(to: 0, body) }
-    return body(base)
+  return try terminated.withUnsafeBufferPointer { buffer in
+    guard let base = buffer.baseAddress else { return try withUnsafePointer(to: 0, body) }
+    return try body(base)
   }
 }

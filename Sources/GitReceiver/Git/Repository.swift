@@ -1,2 +1,168 @@
-/// One bare repository.
-final class Repository {}
+import CGit2
+import Glibc
+import Linux
+import Platform
+
+/// One bare repository, and on top of it, for one push, the objects of its quarantine. A handle of libgit2: for the
+/// thread that opened it; other threads open their own.
+final class Repository {
+  /// `…/APPID.git`
+  let path: String
+  private let handle: OpaquePointer
+  private let odb: OpaquePointer
+
+  /// Opens the repository at `path`; with `quarantine` (a push's directory, if it still is there) its objects are seen
+  /// too. Throws ``GitError``.
+  static func open(_ path: String, quarantine: String? = nil) throws -> Repository {
+    try LibGit2.start()
+    var handle: OpaquePointer?
+    try git("open repository '\(path)'") { git_repository_open_bare(&handle, path) }
+    guard let handle else { throw GitError(.internalError, "libgit2 opened nothing at '\(path)'") }
+    var odb: OpaquePointer?
+    do throws(GitError) {
+      try git("open the objects of '\(path)'") { git_repository_odb(&odb, handle) }
+      guard let odb else { throw GitError(.internalError, "libgit2 opened no objects at '\(path)'") }
+      if let objects = quarantine.map({ "\($0)/objects" }), Files.exists(objects) {
+        try git("open the quarantine '\(objects)'") { git_odb_add_disk_alternate(odb, objects) }
+      }
+      return Repository(path: path, owning: handle, odb)
+    } catch {
+      git_odb_free(odb)
+      git_repository_free(handle)
+      throw error
+    }
+  }
+
+  /// Makes the repository, unless it is there. Throws ``GitError``.
+  static func create(_ path: String) throws {
+    if Files.exists("\(path)/HEAD") { return }
+    try LibGit2.start()
+    var handle: OpaquePointer?
+    try git("create repository '\(path)'") { git_repository_init(&handle, path, 1) }
+    git_repository_free(handle)
+    try Files.syncDirectory(of: path)
+  }
+
+  private init(path: String, owning handle: OpaquePointer, _ odb: OpaquePointer) {
+    self.path = path
+    self.handle = handle
+    self.odb = odb
+  }
+
+  deinit {
+    git_odb_free(odb)
+    git_repository_free(handle)
+  }
+}
+
+// MARK: Objects
+
+extension Repository {
+  func contains(_ id: ObjectID) -> Bool {
+    var oid = id.oid
+    return git_odb_exists(odb, &oid) == 1
+  }
+
+  /// Kind and size without the contents; `nil` when the object is not there. Throws ``GitError``.
+  func header(of id: ObjectID) throws(GitError) -> (kind: ObjectKind, size: Int)? {
+    var oid = id.oid
+    var size = 0
+    var type = GIT_OBJECT_INVALID
+    guard try gitFound("read the head of object \(id)", { git_odb_read_header(&size, &type, odb, &oid) }) else {
+      return nil
+    }
+    return (try Self.kind(type, id), size)
+  }
+
+  /// The whole object; `nil` when it is not there. Throws ``GitError``, also for one larger than `limit` bytes.
+  func object(_ id: ObjectID, limit: Int = PackLimits().objectBytes) throws(GitError) -> (
+    kind: ObjectKind, data: [UInt8]
+  )? {
+    guard let header = try header(of: id) else { return nil }
+    guard header.size <= limit else {
+      throw GitError(.limit, "object \(id) has \(header.size) bytes, the limit is \(limit)")
+    }
+    var oid = id.oid
+    var object: OpaquePointer?
+    try git("read object \(id)") { git_odb_read(&object, odb, &oid) }
+    defer { git_odb_object_free(object) }
+    let bytes = UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object))
+    return (header.kind, Array(bytes))
+  }
+
+  /// As ``object(_:limit:)``, where anything else than that kind is an error.
+  func contents(of id: ObjectID, _ kind: ObjectKind) throws(GitError) -> [UInt8] {
+    guard let object = try object(id) else { throw GitError(.badObjects, "the \(kind.name) \(id) is missing") }
+    guard object.kind == kind else {
+      throw GitError(.badObjects, "\(id) is a \(object.kind.name), not a \(kind.name)")
+    }
+    return object.data
+  }
+
+  private static func kind(_ type: git_object_t, _ id: ObjectID) throws(GitError) -> ObjectKind {
+    guard let number = UInt8(exactly: type.rawValue), let kind = ObjectKind(rawValue: number) else {
+      throw GitError(.internalError, "object \(id) has the unknown type \(type.rawValue)")
+    }
+    return kind
+  }
+}
+
+// MARK: Refs
+
+extension Repository {
+  /// All refs and the objects they name, symbolic ones left out. Throws ``GitError``.
+  func refs() throws(GitError) -> [(name: String, id: ObjectID)] {
+    var iterator: OpaquePointer?
+    try git("list the refs of '\(path)'") { git_reference_iterator_new(&iterator, handle) }
+    defer { git_reference_iterator_free(iterator) }
+    var refs: [(name: String, id: ObjectID)] = []
+    while true {
+      var reference: OpaquePointer?
+      var done = false
+      try git("list the refs of '\(path)'") {
+        let code = git_reference_next(&reference, iterator)
+        done = code == GIT_ITEROVER.rawValue
+        return done ? 0 : code
+      }
+      if done { return refs }
+      defer { git_reference_free(reference) }
+      guard let name = git_reference_name(reference), let target = git_reference_target(reference) else { continue }
+      refs.append((String(cString: name), ObjectID(target.pointee)))
+    }
+  }
+
+  /// What a ref names; `nil` when it does not exist. Throws ``GitError``.
+  func target(of ref: RefName) throws(GitError) -> ObjectID? {
+    var oid = git_oid()
+    let found = try gitFound("read '\(ref)'") { git_reference_name_to_id(&oid, handle, ref.description) }
+    return found ? ObjectID(oid) : nil
+  }
+
+  /// Compare-and-swap: moves the ref from `old` to `new` (zero: not there), durably. `false` when it stands elsewhere.
+  /// Callers hold the repository's lock. Throws ``GitError``.
+  func move(_ ref: RefName, from old: ObjectID, to new: ObjectID) throws(GitError) -> Bool {
+    let current = try target(of: ref) ?? ObjectID([])
+    guard current == old else { return false }
+    if new.isZero {
+      try git("delete '\(ref)'") { git_reference_remove(handle, ref.description) }
+      return true
+    }
+    var oid = new.oid
+    var reference: OpaquePointer?
+    defer { git_reference_free(reference) }
+    if old.isZero {
+      try git("create '\(ref)'") { git_reference_create(&reference, handle, ref.description, &oid, 0, nil) }
+    } else {
+      var expected = old.oid
+      try git("move '\(ref)'") {
+        git_reference_create_matching(&reference, handle, ref.description, &oid, 1, &expected, nil)
+      }
+    }
+    return true
+  }
+
+  /// Makes HEAD name the branch, so that a clone checks it out.
+  func setHead(_ ref: RefName) throws(GitError) {
+    try git("point HEAD to '\(ref)'") { git_repository_set_head(handle, ref.description) }
+  }
+}

@@ -1,0 +1,47 @@
+/// One object of a pack while it is indexed.
+struct PackEntry {
+  /// Of its header in the pack.
+  var offset: UInt64
+  /// Known for whole objects after the scan, for deltas after they are resolved.
+  var id: ObjectID
+  /// Inflated bytes of what is stored: the object, or the delta.
+  var size: UInt32
+  /// CRC-32 of the stored bytes, header included.
+  var checksum: UInt32
+  /// Known when ``id`` is.
+  var kind: ObjectKind?
+  /// From ``offset`` to the zlib stream.
+  var headerLength: UInt8
+  /// Deltas down to the whole base.
+  var depth: UInt16
+}
+
+/// The type and size before each object (gitformat-pack(5), "pack-*.pack files have the following format").
+enum PackEntryType: Equatable {
+  case whole(ObjectKind)
+  case offsetDelta
+  case referenceDelta
+
+  init?(_ number: UInt8) {
+    switch number {
+    case 6: self = .offsetDelta
+    case 7: self = .referenceDelta
+    default:
+      guard let kind = ObjectKind(rawValue: number) else { return nil }
+      self = .whole(kind)
+    }
+  }
+
+  /// The header of a whole object.
+  static func header(_ kind: ObjectKind, size: Int) -> [UInt8] {
+    var rest = size >> 4
+    var byte = kind.rawValue << 4 | UInt8(size & 0x0F)
+    var bytes: [UInt8] = []
+    while rest > 0 {
+      bytes.append(byte | 0x80)
+      byte = UInt8(rest & 0x7F)
+      rest >>= 7
+    }
+    return bytes + [byte]
+  }
+}

@@ -1,0 +1,123 @@
+import Logging
+import Platform
+import Synchronization
+import Wire
+
+/// How the server's half ended.
+enum DeployEnd: Equatable {
+  case committed
+  /// With the stable code, in one line.
+  case rejected(String)
+}
+
+extension PushSession {
+  /// Opens the build, shows its output, and after the commit moves the ref. Never throws: whatever goes wrong is the
+  /// ref's verdict.
+  func deploy(_ step: PushPlan.Step, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand) -> DeployEnd {
+    guard case .deploy(let ref) = step.verdict, !client.isGone else {
+      discard(push, grant)
+      return .rejected("the client went away before the build was accepted")
+    }
+    do {
+      let build = try openBuild(step, ref, push, grant)
+      guard let id = BuildID(build.id) else {
+        throw GitError(.internalError, "the server named the build '\(printable(build.id))'")
+      }
+      // From here on a client that goes away changes nothing: SideBand forgets what nobody reads.
+      let (_, exit) = try server.followBuild(app: app, build: id, token: token) { show($0, client) }
+      guard exit.committed else {
+        discard(push, grant)
+        return .rejected("\((exit.code ?? .platformError).rawValue): \(exit.reason ?? "the build ended without a reason")")
+      }
+      return try moveRef(ref, to: step.command.new, push, grant)
+    } catch {
+      let shown = Explanation(error)
+      logger.error("deploy not followed to its end", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
+      client.progress(PushText.error(shown.line))
+      return .rejected("\(FailureCode.platformError.rawValue): \(shown.message)")
+    }
+  }
+
+  /// Streams the tree to the server. The quarantine is discarded when the server has refused for certain.
+  private func openBuild(
+    _ step: PushPlan.Step, _ ref: RefName, _ push: PushID, _ grant: RepositoryGrant
+  ) throws -> BuildResource {
+    let repositories = repositories
+    let app = grant.app.id
+    let new = try CommitID(step.command.new.description)
+    let repository = try repositories.open(app: app, with: push)
+    let subject = CommitText(try repository.contents(of: step.command.new, .commit)).subject
+    let box = TarFailure()
+    let quarantine = repositories.quarantine(app: app, push: push)
+    if quarantine.exists { try quarantine.markOffered() }
+    do {
+      return try server.openBuild(
+        app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject
+      ) { descriptor in
+        do {
+          try TreeTar.write(new, of: try repositories.open(app: app, with: push), to: descriptor)
+        } catch {
+          box.keep(error)
+          throw error
+        }
+      }
+    } catch {
+      // Our own refusal of the tree says more than the torn upload that follows from it; a broken pipe says less.
+      let reason = (box.error as? GitError) ?? error
+      if reason is APIError || reason is GitError { discard(push, grant) }
+      throw reason
+    }
+  }
+
+  private func show(_ record: StreamRecord, _ client: SideBand) {
+    switch record.kind {
+    case .stdout, .stderr, .progress: client.progress(record.payload)
+    case .keepAlive, .resize, .signal, .exit, .stdin, .stdinClosed: break
+    }
+  }
+
+  /// The commit point is behind us: the ledger's update is applied, by us or by somebody who was faster.
+  private func moveRef(
+    _ ref: RefName, to new: ObjectID, _ push: PushID, _ grant: RepositoryGrant
+  ) throws -> DeployEnd {
+    try repositories.applyPending(app: grant.app.id, server: server)
+    discard(push, grant)
+    guard try repositories.open(app: grant.app.id, create: false).target(of: ref) == new else {
+      return .rejected("the release is live, but \(ref) has moved meanwhile; fetch first")
+    }
+    return .committed
+  }
+}
+
+/// The first error of the thread that writes the tar: it says more than the broken upload that follows from it.
+private final class TarFailure: Sendable {
+  private let state = Mutex<(any Error)?>(nil)
+
+  func keep(_ error: any Error) { state.withLock { $0 = $0 ?? error } }
+  var error: (any Error)? { state.withLock { $0 } }
+}
+
+/// What a push of nothing new says about what is live.
+struct UpToDateNote {
+  let text: String
+
+  init(_ grant: RepositoryGrant) {
+    let name = grant.app.name
+    guard let tip = grant.tip else {
+      text = ""
+      return
+    }
+    guard let release = grant.liveRelease else {
+      text = PushText.step("Nothing is live; `paas ps:rebuild -a \(name)` deploys \(tip.short) again")
+      return
+    }
+    let state: String
+    if let live = grant.liveCommit, live == tip {
+      state = "Release \(release) is live, with this commit"
+    } else {
+      let other = grant.liveCommit.map { ", with commit \($0.short)" } ?? ""
+      state = "Release \(release) is live\(other), not \(tip.short)"
+    }
+    text = PushText.step(state) + PushText.detail("`paas ps:rebuild -a \(name)` deploys \(tip.short) again")
+  }
+}

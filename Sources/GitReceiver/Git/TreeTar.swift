@@ -1,0 +1,98 @@
+import Archive
+import Platform
+
+/// A commit's tree as a tar stream. Paths are bytes and stay as they are; modes are git's; every entry has the
+/// commit's time. Submodules become empty directories, as `git archive` has them.
+struct TreeTar {
+  /// A tree can name the same subtree again and again: a few kilobytes that unfold to terabytes.
+  struct Limits: Sendable {
+    var entries = 500_000
+    var bytes: Int64 = 8 << 30
+    var depth = 256
+    /// Bytes in one path.
+    var path = 4096
+  }
+
+  private let repository: Repository
+  private let writer: TarWriter
+  private let limits: Limits
+  private let time: Int64
+  private var entries = 0
+  private var bytes: Int64 = 0
+
+  /// Writes the whole tree of the commit to the descriptor. Throws ``GitError`` or the Archive room's error; the
+  /// stream is then torn, and its reader refuses it.
+  static func write(_ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits()) throws {
+    let data = try repository.contents(of: ObjectID(commit), .commit)
+    guard let links = ObjectLinks.commit(data) else {
+      throw GitError(.badObjects, "commit \(commit) has no readable head")
+    }
+    var tar = TreeTar(
+      repository: repository, writer: try TarWriter(descriptor: descriptor, compression: .none), limits: limits,
+      time: CommitText(data).time)
+    try tar.tree(links.tree, prefix: [], depth: 0)
+    try tar.writer.finish()
+  }
+
+  private init(repository: Repository, writer: TarWriter, limits: Limits, time: Int64) {
+    self.repository = repository
+    self.writer = writer
+    self.limits = limits
+    self.time = time
+  }
+
+  private mutating func tree(_ id: ObjectID, prefix: [UInt8], depth: Int) throws {
+    guard depth < limits.depth else { throw limit("is deeper than \(limits.depth) directories", prefix) }
+    var found: [TreeEntry] = []
+    try TreeEntry.each(of: try repository.contents(of: id, .tree), tree: id) { entry, _ in found.append(entry) }
+    for entry in found { try write(entry, path: prefix + entry.name, depth: depth) }
+  }
+
+  private mutating func write(_ entry: TreeEntry, path: [UInt8], depth: Int) throws {
+    entries += 1
+    guard entries <= limits.entries else { throw limit("has more than \(limits.entries) files", path) }
+    guard path.count <= limits.path else { throw limit("has a path of \(path.count) bytes", path) }
+    switch entry.mode {
+    case .directory:
+      try writer.directory(path: path, mtime: time)
+      try tree(entry.id, prefix: path + [UInt8(ascii: "/")], depth: depth + 1)
+    case .submodule: try writer.directory(path: path, mtime: time)
+    case .symlink: try writer.symlink(path: path, target: try contents(entry.id, path), mtime: time)
+    case .executable: try writer.file(path: path, mode: 0o755, mtime: time, bytes: try contents(entry.id, path))
+    case .file, .groupWritableFile: try writer.file(path: path, mtime: time, bytes: try contents(entry.id, path))
+    case nil: throw GitError(.badObjects, "'\(shown(path))' has a mode that git does not write")
+    }
+  }
+
+  private mutating func contents(_ id: ObjectID, _ path: [UInt8]) throws -> [UInt8] {
+    let data = try repository.contents(of: id, .blob)
+    bytes += Int64(data.count)
+    guard bytes <= limits.bytes else { throw limit("has more than \(limits.bytes >> 20) MiB", path) }
+    return data
+  }
+
+  private func limit(_ what: String, _ path: [UInt8]) -> GitError {
+    GitError(.limit, "the pushed tree \(what), at '\(shown(path))'", next: "keep generated files out of the repository")
+  }
+}
+
+/// What people read in a commit.
+struct CommitText {
+  /// Seconds since 1970 of the committer, not before 0; 0 when it cannot be read.
+  var time: Int64 = 0
+  /// The message's first line, 200 bytes at most.
+  var subject = ""
+
+  init(_ data: [UInt8]) {
+    let text = String(decoding: data.prefix(64 << 10), as: UTF8.self)
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard let blank = lines.firstIndex(of: "") else { return }
+    if let committer = lines[..<blank].first(where: { $0.hasPrefix("committer ") }) {
+      let words = committer.split(separator: " ")
+      time = max(0, words.dropLast().last.flatMap { Int64($0) } ?? 0)
+    }
+    let first = lines[blank...].dropFirst().first { !$0.isEmpty } ?? ""
+    subject = oneLine(String(first))
+    while subject.utf8.count > 200 { subject.removeLast() }
+  }
+}
