@@ -44,8 +44,8 @@ enum Server {
     let all = await untilSignalled()
     Notify.send("STOPPING=1", environment: configuration.environment)
     logger.info("stopping", metadata: ["apps": all ? "stop" : "go on"])
-    await receiver.stop(grace: .seconds(5))
     await parts.controlPlane.endBuilds()
+    await receiver.stop(grace: .seconds(5))
     reconciler.cancel()
     if all {
       await router.stop(grace: .seconds(35))
