@@ -1,6 +1,7 @@
 import Logging
 import Platform
 import Store
+import Synchronization
 import Wire
 
 /// What a release is to be made of, and why.
@@ -147,6 +148,7 @@ extension ControlPlane {
       if let newer = record.supersededBy { return .superseded(by: newer) }
     }
     let failure = DeployFailure(any: error, phase: phase)
+    if failure.code == .cancelled, stopping.withLock({ $0 }) { return .platformRestarted }
     if failure.code == .platformError {
       logger.error("deploy failed inside the platform", metadata: ["cause": "\(error)"])
     }

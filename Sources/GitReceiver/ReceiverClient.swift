@@ -9,7 +9,6 @@ import Wire
 /// The server as the receiver sees it, over `run/receiver.sock`. Every call blocks: for sessions' threads only.
 struct ReceiverClient: PushServer {
   let socketPath: String
-  let accepted: AcceptedPushes
 
   /// For the receiver's own routes.
   private var own: BlockingClient { PaasClient(address: .unix(path: socketPath)).blocking }
@@ -46,22 +45,16 @@ struct ReceiverClient: PushServer {
       "Content-Type": "application/x-tar", PushHeaders.push: "\(push)", PushHeaders.ref: percentEncoded("\(ref)"),
       PushHeaders.old: "\(old)", PushHeaders.new: "\(new)", PushHeaders.subject: Self.encodedSubject(subject),
     ]
-    try accepted.add(push)
+    let source = try ProducedBytes(produce)
+    let request = ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers, body: .sequence(source))
+    let answer = Result { try api(token).call(request) }
+    let produced = source.end()
     do {
-      let source = try ProducedBytes(produce)
-      let request = ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers, body: .sequence(source))
-      let answer = Result { try api(token).call(request) }
-      let produced = source.end()
-      do {
-        return try answer.get().decoded(as: BuildResource.self)
-      } catch let error as APIError {
-        throw error  // the server's own reason, also when it stopped reading
-      } catch {
-        try produced.get()
-        throw error
-      }
+      return try answer.get().decoded(as: BuildResource.self)
+    } catch let error as APIError {
+      throw error  // the server's own reason, also when it stopped reading
     } catch {
-      accepted.remove(push)
+      try produced.get()
       throw error
     }
   }
