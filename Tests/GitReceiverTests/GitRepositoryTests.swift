@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Logging
 import Platform
 import Testing
 import Wire
@@ -96,7 +97,8 @@ struct GitRepositoryTests {
     let git = try await RealGit.workWithHistory(in: directory, commits: 1)
     let known = try await push(git, "HEAD")
     let unknown = try await push(git, "HEAD")
-    try repositories.sweepQuarantines(keeping: [known])
+    try repositories.quarantine(app: app, push: known).markOffered()
+    try repositories.sweepQuarantines(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     #expect(repositories.quarantine(app: app, push: known).exists)
     #expect(!repositories.quarantine(app: app, push: unknown).exists)
   }
