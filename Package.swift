@@ -24,6 +24,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -62,7 +63,12 @@ let package = Package(
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
     room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
-    room("API", ["Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle]),
+    room(
+      "API",
+      [
+        "Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix,
+        serviceLifecycle,
+      ]),
 
     // What the user holds
     room("Client", ["Platform", "Wire", "Linux", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
@@ -76,8 +82,9 @@ let package = Package(
     .executableTarget(
       name: "paas",
       dependencies: [
-        "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API", "Client",
-        "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, serviceLifecycle,
+        "Platform", "Wire", "GitReceiver", "Buildpacks", "SlugRunner", "Router", "ControlPlane", "Store", "API",
+        "Client",
+        "Commands", "Sandbox", "Archive", "Linux", "CLinux", argumentParser, logging, unixSignals,
       ], swiftSettings: strict),
 
     // C: module maps and shims, nothing that Swift can do itself

@@ -1,1 +1,75 @@
-// ControlPlane
+import Glibc
+import Linux
+public import Logging
+public import Platform
+public import Store
+import Synchronization
+public import Wire
+
+/// The server's decisions, behind one facade: what the API calls. Every method that acts for somebody takes the account
+/// and checks its rights; apps are given by name or id. Throws ``APIError`` for everything a client should hear.
+public final class ControlPlane: Sendable {
+  public let configuration: ControlPlaneConfiguration
+  let store: Store
+  let engine: any Engine
+  let builder: BuildStep
+  let logger: Logger
+
+  /// "One release at a time per app": held from step 4 of a deploy to the switch of the routes.
+  let releaseLocks = NamedLocks()
+  /// "One build at a time per app": never held together with a release lock.
+  let buildLocks = NamedLocks()
+  let sessions = Sessions()
+  let desk = ReceiverDesk()
+  let routes: Routes
+  let hooks: Hooks
+  let logs: AppLogs
+  /// Rung when the world may not match the ledger any more.
+  let changed = Bell()
+  let running = Mutex<[BuildID: RunningBuild]>([:])
+  /// Launches that are drained and stopped right now.
+  let retiring = Mutex<Set<LaunchID>>([])
+  /// Apps of which instances that are too many are drained and stopped right now.
+  let shrinking = Mutex<Set<AppID>>([])
+  let retries = Mutex<[AppID: Backoff]>([:])
+
+  /// Makes the facade; nothing moves before ``start()``.
+  public init(
+    configuration: ControlPlaneConfiguration, store: Store, engine: any Engine, builder: BuildStep, logger: Logger
+  ) async throws {
+    self.configuration = configuration
+    self.store = store
+    self.engine = engine
+    self.builder = builder
+    self.logger = logger
+    routes = Routes(installation: configuration.installation, bootID: Machine.bootID)
+    hooks = Hooks(directory: configuration.dataDirectory + "/hooks")
+    logs = AppLogs(directory: configuration.dataDirectory + "/logs")
+    for directory in ["builds", "cache", "slugs", "logs", "hooks/pre-deploy.d"] {
+      try Files.makeDirectory("\(configuration.dataDirectory)/\(directory)", mode: 0o711)
+    }
+  }
+
+  /// `GET /platform`; the pids of the roles are the executable's to know.
+  public func platform(receiver: Int32?, router: Int32?) -> PlatformResource {
+    PlatformResource(
+      version: configuration.version, installation: configuration.installation.description,
+      domain: configuration.domain, ssh: configuration.ssh.description, http: configuration.http.description,
+      api: configuration.api.description, receiver_pid: receiver, router_pid: router, server_pid: getpid())
+  }
+
+  /// What the engine can do here, for `paas doctor`.
+  public func capabilities() async -> EngineCapabilities { await engine.capabilities() }
+
+  /// The host user that builds and instances of this app run as, in root mode.
+  public func hostUser(of app: AppID) async -> UInt32 {
+    let index = try? await store.read { try $0.app(app)?.uidIndex }
+    return configuration.uidBase + UInt32(clamping: (index ?? nil) ?? 0)
+  }
+
+  /// The directory of one build.
+  func buildDirectory(_ build: BuildID) -> String { "\(configuration.dataDirectory)/builds/\(build)" }
+
+  /// `http://NAME.DOMAIN:PORT/`
+  func url(of name: AppName) -> String { "http://\(name).\(configuration.domain):\(configuration.http.port)/" }
+}

@@ -152,3 +152,10 @@ private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer
   guard let text else { return body(nil) }
   return text.withCString { body($0) }
 }
+
+/// A pipe, both ends close-on-exec.
+public func makePipe() throws(SystemError) -> (reading: Int32, writing: Int32) {
+  var ends: [Int32] = [-1, -1]
+  try checkedNegative("make a pipe") { paas_pipe(&ends) }
+  return (ends[0], ends[1])
+}

@@ -3,7 +3,9 @@ import Glibc
 /// Files that are whole or not there: temporary file, fsync, rename, fsync of the directory.
 public enum Files {
   /// Replaces `path` durably. `mode` is the new file's mode. Throws ``SystemError``; the old file then still stands.
-  public static func writeDurably(_ bytes: some Sequence<UInt8>, to path: String, mode: UInt32 = 0o600) throws(SystemError) {
+  public static func writeDurably(_ bytes: some Sequence<UInt8>, to path: String, mode: UInt32 = 0o600)
+    throws(SystemError)
+  {
     let temporary = "\(path).tmp.\(getpid()).\(UInt32.random(in: 0 ... .max))"
     let file = try checked("create '\(temporary)'") {
       open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)

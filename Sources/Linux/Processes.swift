@@ -43,7 +43,8 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
       close(descriptor)
       return true
     }
-    let milliseconds = Int32(clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000)
+    let milliseconds = Int32(
+      clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000)
     return await blocking {
       defer { close(descriptor) }
       let deadline = ContinuousClock.now + .milliseconds(Int(milliseconds))
@@ -74,7 +75,9 @@ public enum Machine {
     var cursor = paas_environment()
     while let entry = cursor?.pointee {
       let text = String(cString: entry)
-      if let equals = text.firstIndex(of: "=") { result[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+      if let equals = text.firstIndex(of: "=") {
+        result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+      }
       cursor = cursor?.advanced(by: 1)
     }
     return result
@@ -85,5 +88,13 @@ public enum Machine {
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = try checked("read '/proc/self/exe'") { readlink("/proc/self/exe", &buffer, buffer.count - 1) }
     return String(decoding: buffer[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+extension Machine {
+  /// Gives up for good what this process could still gain by an exec (no_new_privs) and any capability it has.
+  /// A kernel that knows neither leaves the process as it is.
+  public static func forgoPrivileges() {
+    _ = paas_no_new_privileges()
   }
 }

@@ -57,7 +57,9 @@ public struct DeployFailure: Error, Explained, Equatable, Sendable, Codable {
   public var evidence: [String]
   public var nextStep: String?
 
-  public init(_ phase: DeployPhase, _ code: FailureCode, _ message: String, evidence: [String] = [], next: String? = nil) {
+  public init(
+    _ phase: DeployPhase, _ code: FailureCode, _ message: String, evidence: [String] = [], next: String? = nil
+  ) {
     self.phase = phase
     self.code = code
     self.message = message

@@ -48,8 +48,6 @@ extension PushSession {
     let repository = try repositories.open(app: app, with: push)
     let subject = CommitText(try repository.contents(of: step.command.new, .commit)).subject
     let box = TarFailure()
-    let quarantine = repositories.quarantine(app: app, push: push)
-    if quarantine.exists { try quarantine.markOffered() }
     do {
       return try server.openBuild(
         app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject

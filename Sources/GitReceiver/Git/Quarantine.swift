@@ -8,23 +8,14 @@ struct Quarantine: Sendable {
   let repository: String
 
   static let directoryName = "quarantine"
-  /// A push whose build the server was asked for, and that nobody has asked for again, is over after this time.
-  static let offeredLifetime: Duration = .seconds(24 * 60 * 60)
 
   var path: String { "\(repository)/\(Self.directoryName)/\(push)" }
   var packDirectory: String { "\(path)/objects/pack" }
-  private var mark: String { "\(path)/offered" }
 
   var exists: Bool { Files.exists(path) }
 
   func create() throws {
     try Files.makeDirectory(packDirectory, mode: 0o700)
-  }
-
-  /// Notes that the server is about to hear of this push: from now on its word decides over the quarantine, also after
-  /// this process has ended.
-  func markOffered() throws {
-    try Files.writeDurably([], to: mark)
   }
 
   /// Moves the packs into the repository, each `.pack` before its `.idx`, durably. What has been moved is no error.
@@ -45,13 +36,6 @@ struct Quarantine: Sendable {
 
   func discard() throws {
     try Files.removeTree(path)
-  }
-
-  /// Left behind by a process that ended: nobody was told of it, or that was long ago.
-  var isAbandoned: Bool {
-    var info = stat()
-    guard stat(mark, &info) == 0 else { return true }
-    return time(nil) - info.st_mtim.tv_sec > Int(Self.offeredLifetime.components.seconds)
   }
 
   private func sync(_ path: String) throws {

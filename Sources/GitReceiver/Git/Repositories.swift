@@ -1,6 +1,5 @@
 import Glibc
 import Linux
-import Logging
 import Platform
 import Wire
 
@@ -100,18 +99,16 @@ extension Repositories {
     }
   }
 
-  /// At the receiver's start: deletes the quarantines of pushes that the server never heard of. Those it knows stay
-  /// until it asks to keep or discard them.
-  func sweepQuarantines(logger: Logger) throws {
+  /// At the receiver's start, before the first connection: deletes every quarantine but those of pushes whose build the
+  /// server may have; these stay until it asks to keep or discard them.
+  func sweepQuarantines(keeping pushes: Set<PushID>) throws {
     guard Files.exists(directory) else { return }
     for name in try Files.names(in: directory) where name.hasSuffix(".git") {
       guard let app = AppID(String(name.dropLast(4))) else { continue }
       let quarantines = "\(path(app))/\(Quarantine.directoryName)"
       guard Files.exists(quarantines) else { continue }
-      for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) {
-        guard quarantine(app: app, push: push).isAbandoned else { continue }
+      for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) where !pushes.contains(push) {
         try discardQuarantine(app: app, push: push)
-        logger.info("abandoned quarantine deleted", metadata: ["app": "\(app)", "push": "\(push)"])
       }
     }
   }

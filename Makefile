@@ -1,0 +1,46 @@
+# The two commands of the README are `make demo` and `make test`.
+
+SHELL := /bin/bash
+SWIFT ?= swift
+export PAAS_DATA ?= $(CURDIR)/.demo
+
+.PHONY: help demo demo-stop build test check format lint graph packages bench clean
+
+help: ## what this file can do
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+packages: ## install the Debian packages that building and running need
+	@scripts/packages
+
+build: ## the release binary, .build/release/paas
+	$(SWIFT) build -c release --static-swift-stdlib --product paas
+
+demo: packages build ## a server, an app pushed with git, a rollback
+	@scripts/demo
+
+demo-stop: ## stop what `make demo` left running, apps included
+	@.build/release/paas server:stop --all --data "$(PAAS_DATA)"
+
+test: packages ## the whole suite
+	@scripts/test
+
+check: lint graph ## format, lint, dependency graph and unit tests; below two minutes when built
+	$(SWIFT) build --build-tests -Xswiftc -warnings-as-errors
+	scripts/run-tests --skip EndToEnd
+
+format: ## rewrite the sources in the house's format
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint: ## what `format` would change, and the linter's rules
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	@scripts/lint-shell
+
+graph: ## who imports whom, as the targets say
+	$(SWIFT) build --explicit-target-dependency-import-check error --target Wire >/dev/null
+	@scripts/graph
+
+bench: build ## the numbers of the README
+	@Benchmarks/push-to-live
+
+clean:
+	rm -rf .build

@@ -1,0 +1,71 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Serves one door on a socket that listens already. Hummingbird's own server makes its sockets itself, and cannot
+/// refuse a peer before the first byte; its HTTP channel and router are all we take.
+struct DoorServer: Sendable {
+  let door: Door
+  let rule: PeerRule
+  let responder: RouterResponder<APIContext>
+  let logger: Logger
+
+  /// Accepts until cancelled.
+  func serve(_ socket: ListeningSocket) async throws {
+    let http = HTTP1Channel(responder: respond)
+    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.backlog, value: 1024)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .bind(socket.descriptor) { channel in
+        admit(channel).flatMap { http.setup(channel: channel, logger: logger) }
+      }
+    try await server.executeThenClose { connections in
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await connection in connections {
+          group.addTask { await http.handle(value: connection, logger: logger) }
+        }
+        group.cancelAll()
+      }
+    }
+  }
+
+  /// Fails, which closes the connection, for a peer that this door is not for.
+  private func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+    guard rule != .anyone else { return channel.eventLoop.makeSucceededVoidFuture() }
+    guard let options = channel as? any SocketOptionProvider else {
+      return channel.eventLoop.makeFailedFuture(PeerRefused())
+    }
+    let credentials: EventLoopFuture<PeerCredentials> = options.unsafeGetSocketOption(level: .socket, name: .so_peercred)
+    return credentials.flatMapThrowing { peer in
+      guard rule.admits(uid: peer.uid) else {
+        logger.warning(
+          "peer refused", metadata: ["door": "\(door.rawValue)", "uid": "\(peer.uid)", "pid": "\(peer.pid)"])
+        throw PeerRefused()
+      }
+    }
+  }
+
+  private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+    let context = APIContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+    let response = try await responder.respond(to: request, context: context)
+    try await writer.write(response: response.head, body: response.body)
+  }
+}
+
+/// `struct ucred` of unix(7).
+private struct PeerCredentials: Sendable {
+  var pid: Int32
+  var uid: UInt32
+  var gid: UInt32
+}
+
+private struct PeerRefused: Error {}
+
+extension NIOBSDSocket.Option {
+  /// `SO_PEERCRED` of asm-generic/socket.h, which Glibc's module does not show.
+  fileprivate static let so_peercred = NIOBSDSocket.Option(rawValue: 17)
+}

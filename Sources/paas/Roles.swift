@@ -1,0 +1,88 @@
+import ArgumentParser
+import GitReceiver
+import Glibc
+import Linux
+import Logging
+import Platform
+import Router
+
+/// `paas receiver`: started by the server with its sockets; of no use by hand.
+struct ReceiverCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "receiver", shouldDisplay: false)
+
+  @Option var data: String
+  @Option var socket: String
+  @Option var listenFd: Int32
+  @Option var lifelineFd: Int32
+
+  func run() throws {
+    try becomeRole("receiver")
+    let status = try ReceiverRole.main(
+      ReceiverConfiguration(
+        listenDescriptor: listenFd, dataDirectory: data, socketPath: socket, lifelineDescriptor: lifelineFd,
+        programEnvironment: Machine.environment))
+    throw ExitCode(status)
+  }
+}
+
+/// `paas router`: started by the server with its sockets, or by hand from a table, for tests and benchmarks.
+struct RouterCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "router", abstract: "Run the HTTP router alone, from a routing table in a file.")
+
+  @Option(help: "The routing table as JSON (docs/wire.md).")
+  var table: String?
+  @Option(help: "Address to listen on.")
+  var http: String = "127.0.0.1:8080"
+  @Option(help: "Event loops. Default: one per core.")
+  var threads: Int?
+  @Option(help: .hidden) var tableFile: String?
+  @Option(help: .hidden) var socket: String?
+  @Option(help: .hidden) var listenFd: Int32?
+  @Option(help: .hidden) var handoverFd: Int32?
+  @Option(help: .hidden) var serverUid: UInt32 = 0
+
+  func run() async throws {
+    if listenFd != nil { try becomeRole("router") }
+    do throws(StartError) {
+      guard let file = tableFile ?? table else {
+        throw StartError("the router has no routing table", next: "name one: --table FILE.json")
+      }
+      let descriptor: Int32
+      if let listenFd {
+        descriptor = listenFd
+      } else {
+        let listening = try Listening.tcp(try Listening.parse(http, option: "--http"), option: "--http")
+        descriptor = listening.descriptor
+        print("paas router listens on \(listening.address)")
+        fflush(nil)
+      }
+      try await serve(file, on: descriptor)
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func serve(_ file: String, on descriptor: Int32) async throws(StartError) {
+    let status: Int32
+    do {
+      status = try await RouterRole.main(
+        RouterConfiguration(
+          listenDescriptors: [descriptor], tableFile: file, socketPath: socket, handoverDescriptor: handoverFd,
+          serverUID: serverUid, threads: threads))
+    } catch {
+      throw StartError((error as? any Explained)?.message ?? "\(error)", next: (error as? any Explained)?.nextStep)
+    }
+    exit(status)
+  }
+}
+
+/// A role runs without privileges: it was dropped to its user before this program was loaded, and where the server is
+/// not root there was nothing to drop but the right to gain some. Refuses to go on as root.
+func becomeRole(_ name: String) throws {
+  guard geteuid() != 0 else {
+    fail(StartError("the \(name) does not run as root", next: "start `paas server`; it starts the \(name)"))
+  }
+  Machine.forgoPrivileges()
+  LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+}

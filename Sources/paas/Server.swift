@@ -1,0 +1,130 @@
+import API
+import ArgumentParser
+import Buildpacks
+import ControlPlane
+import Glibc
+import Linux
+import Logging
+import Platform
+import Sandbox
+import SlugRunner
+import Store
+import UnixSignals
+
+/// The server, from its first check to its last: the order of ``run(_:)`` is the order of things.
+enum Server {
+  static func run(_ configuration: ServerConfiguration) async throws {
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    let logger = Logger(label: "paas.server")
+    let data = configuration.data
+    let users = try RoleUsers.find()
+    try checkPrograms(configuration.environment)
+    try data.prepare(roles: users)
+    let lock = try data.lock()
+    defer { close(lock) }
+    raiseDescriptorLimit()
+
+    let sockets = try Sockets.open(configuration)
+    let parts = try await Parts.make(configuration, sockets: sockets, logger: logger)
+    await parts.engine.adopt()
+    await parts.controlPlane.start()
+
+    let receiver = Supervisor(name: "receiver", logger: logger) {
+      try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.roleEnvironment)
+        .start()
+    }
+    let router = Supervisor(name: "router", logger: logger) {
+      try RouterProcess(
+        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http,
+        handover: sockets.handover
+      ).start()
+    }
+    let api = try await parts.serveAPI(users: users, receiver: receiver, router: router)
+    try await router.begin(adopting: sockets.living.map(RouterProcess.adopt))
+    try await receiver.begin()
+    try await waitUntilServing(sockets)
+    let reconciler = Task { await parts.controlPlane.run() }
+    announce(configuration, sockets, await parts.engine.capabilities())
+
+    let all = await untilSignalled()
+    Notify.send("STOPPING=1", environment: configuration.environment)
+    logger.info("stopping", metadata: ["apps": all ? "stop" : "go on"])
+    await receiver.stop(grace: .seconds(5))
+    await parts.controlPlane.endBuilds()
+    reconciler.cancel()
+    if all {
+      await router.stop(grace: .seconds(35))
+      await parts.stopInstances(grace: configuration.stopGrace)
+    } else {
+      await router.letGo()
+    }
+    await api.stop()
+    unlink(data.lockFile)
+    exit(0)
+  }
+
+  /// Ends every instance that a dead server left; the caller holds the lock.
+  static func stopLeftovers(in data: DataDirectory) async {
+    guard let text = try? Files.text(data.installationFile),
+      let installation = InstallationID(text.split(separator: "\n").first.map(String.init) ?? "")
+    else { return }
+    let logger = Logger(label: "paas.stop")
+    let sandbox = await Sandbox.probe(stateDirectory: data.path + "/engine/crun", installation: installation)
+    for id in await sandbox.list() {
+      logger.info("ending a leftover", metadata: ["container": "\(id)"])
+      sandbox.signal(SIGTERM, id: id)
+    }
+    for id in await sandbox.list() { await sandbox.destroy(id: id) }
+  }
+
+  /// The programs without which no app can start. Their packages are one line away, so a server without them does not
+  /// pretend to be of use.
+  private static func checkPrograms(_ environment: [String: String]) throws(StartError) {
+    let path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+    let missing = ["crun", "conmon", "tini"].filter { program in
+      !path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+    }
+    if !missing.isEmpty {
+      throw StartError(
+        "\(missing.joined(separator: ", ")) not found; apps run in sandboxes that need it",
+        next: "install: apt-get install \(missing.joined(separator: " "))")
+    }
+  }
+
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)  // the soft limit simply stays where it was
+  }
+
+  /// Until both front doors answer a stranger.
+  private static func waitUntilServing(_ sockets: Sockets) async throws(StartError) {
+    let doors = [(sockets.ssh.address, "SSH-2.0", ""), (sockets.http.address, "HTTP/1.1", "GET / HTTP/1.0\r\n\r\n")]
+    for (address, answer, question) in doors {
+      guard await Probe.answers(address, question: question, with: answer, within: .seconds(30)) else {
+        throw StartError("nothing answers on \(address) after 30 seconds", next: "look at the log above")
+      }
+    }
+  }
+
+  private static func announce(
+    _ configuration: ServerConfiguration, _ sockets: Sockets, _ capabilities: EngineCapabilities
+  ) {
+    for sentence in capabilities.missing { fputs("paas: \(sentence)\n", stderr) }
+    let domain = configuration.domain
+    print(
+      "paas is ready: http http://APP.\(domain):\(sockets.http.address.port)/ , ssh ssh://paas@\(domain):\(sockets.ssh.address.port) , "
+        + "api http://\(sockets.api) , control unix:\(configuration.data.controlSocket)")
+    fflush(nil)
+    Notify.send("READY=1", environment: configuration.environment)
+  }
+
+  /// Waits for SIGTERM or SIGINT (apps go on) or SIGUSR2 (everything ends); `true` for the latter.
+  private static func untilSignalled() async -> Bool {
+    for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sigusr2) {
+      return signal == .sigusr2
+    }
+    return false
+  }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Glibc
+import Linux
+import Platform
+
+/// `paas server`: everything, on one machine.
+struct ServerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "server", abstract: "Run the platform on this machine.",
+    discussion: "Every flag has an environment variable: --data is PAAS_DATA, --http is PAAS_HTTP, and so on.")
+
+  @Option(help: "Everything the platform keeps. Default: /var/lib/paas as root, else ~/.local/share/paas.")
+  var data: String?
+  @Option(help: "Apps are served at APP.DOMAIN. Default: localhost.")
+  var domain: String?
+  @Option(help: "Address for HTTP. Default: all interfaces, port 8080. Port 0 picks a free one.")
+  var http: String?
+  @Option(help: "Address for git and commands over SSH. Default: all interfaces, port 2222.")
+  var ssh: String?
+  @Option(help: "Address for the HTTP API. Default: 127.0.0.1:7070.")
+  var api: String?
+  @Option(help: "Directory that holds buildpacks/. Default: found beside the program.")
+  var share: String?
+  @Option(help: "Seconds a web process may take to listen on its port. Default: 60.")
+  var bootTimeout: Int?
+  @Option(help: "Seconds between SIGTERM and SIGKILL. Default: 30.")
+  var stopGrace: Int?
+  @Option(help: "Seconds one build may take. Default: 1800.")
+  var buildTimeout: Int?
+
+  func run() async throws {
+    do {
+      try await Server.run(try resolved())
+    } catch let error as StartError {
+      fail(error)
+    }
+  }
+
+  private func resolved() throws(StartError) -> ServerConfiguration {
+    let environment = Machine.environment
+    func value(_ flag: String?, _ variable: String, _ standard: String) -> String {
+      flag ?? environment[variable] ?? standard
+    }
+    func seconds(_ flag: Int?, _ variable: String, _ standard: Int) throws(StartError) -> Duration {
+      guard let text = environment[variable], flag == nil else { return .seconds(max(1, flag ?? standard)) }
+      guard let number = Int(text), number > 0 else {
+        throw StartError(
+          "\(variable) '\(printable(text))' is not a number of seconds", next: "for example: \(variable)=\(standard)")
+      }
+      return .seconds(number)
+    }
+    let program: String
+    do throws(SystemError) { program = try Machine.executablePath() } catch { throw StartError(error.message) }
+    return ServerConfiguration(
+      data: try DataDirectory(value(data, "PAAS_DATA", DataDirectory.standard(environment: environment))),
+      domain: value(domain, "PAAS_DOMAIN", "localhost"),
+      http: try Listening.parse(value(http, "PAAS_HTTP", ":8080"), option: "--http"),
+      ssh: try Listening.parse(value(ssh, "PAAS_SSH", ":2222"), option: "--ssh"),
+      api: try Listening.parse(value(api, "PAAS_API", "127.0.0.1:7070"), option: "--api"),
+      share: try share ?? environment["PAAS_SHARE"] ?? ServerConfiguration.findShare(program: program),
+      bootTimeout: try seconds(bootTimeout, "PAAS_BOOT_TIMEOUT", 60),
+      stopGrace: try seconds(stopGrace, "PAAS_STOP_GRACE", 30),
+      buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800), environment: environment)
+  }
+}
+
+/// Says why on one line and ends with status 1.
+func fail(_ error: StartError) -> Never {
+  fputs("paas: \(error)\n", stderr)
+  exit(1)
+}

@@ -1,0 +1,44 @@
+import Linux
+import Platform
+
+/// How a server runs: flags over environment over defaults, parsed once.
+struct ServerConfiguration: Sendable {
+  var data: DataDirectory
+  var domain: String
+  var http: Address
+  var ssh: Address
+  var api: Address
+  /// Holds `buildpacks/`.
+  var share: String
+  /// How long a `web` process may take to listen on its port (R10).
+  var bootTimeout: Duration
+  /// Between SIGTERM and SIGKILL (R12).
+  var stopGrace: Duration
+  /// How long one build may take (B12).
+  var buildTimeout: Duration
+  var environment: [String: String]
+
+  /// What a role or a child of ours is given: nothing but what it needs to find programs and speak to a person.
+  var roleEnvironment: [String: String] {
+    var kept = ["PATH": environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"]
+    for name in ["PAAS_CHECKPOINT", "PAAS_CHECKPOINT_FILE", "SWIFT_BACKTRACE", "LD_LIBRARY_PATH"] {
+      kept[name] = environment[name]
+    }
+    return kept
+  }
+
+  /// Buildpacks lie in `--share`, else beside the program: PREFIX/share/paas, or the source tree it was built in.
+  static func findShare(program: String) throws(StartError) -> String {
+    var directory = program
+    for _ in 0..<6 {
+      directory = directory.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+      for candidate in [directory + "/share/paas", directory]
+      where Files.exists(candidate + "/buildpacks/python/bin/detect") {
+        return candidate
+      }
+    }
+    throw StartError(
+      "cannot find the directory 'buildpacks' beside the program '\(program)'",
+      next: "say where it is: --share DIR (the directory that holds buildpacks/)")
+  }
+}

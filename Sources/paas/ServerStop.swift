@@ -1,0 +1,52 @@
+import ArgumentParser
+import Glibc
+import Linux
+import Platform
+
+/// `paas server:stop`: ends the server and leaves apps and router running; `--all` ends everything.
+struct ServerStopCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "server:stop", abstract: "Stop the server; apps and router go on unless --all is given.")
+
+  @Option(help: "The server's data directory.")
+  var data: String?
+  @Flag(help: "Stop the apps and the router too, after what is in flight has ended.")
+  var all = false
+
+  func run() async throws {
+    let environment = Machine.environment
+    do throws(StartError) {
+      let directory = try DataDirectory(
+        data ?? environment["PAAS_DATA"] ?? DataDirectory.standard(environment: environment))
+      guard let server = directory.runningServer() else { return try await withoutServer(directory) }
+      guard server.signal(all ? SIGUSR2 : SIGTERM) else {
+        throw StartError(
+          "cannot signal the server (pid \(server.pid))", next: "run this as the server's user or as root")
+      }
+      fputs("Stopping paas (pid \(server.pid))...", stderr)
+      guard await server.ended(within: .seconds(120)) else {
+        throw StartError("the server (pid \(server.pid)) is still ending after 120 seconds", next: "look at its log")
+      }
+      fputs(all ? " done\n" : " done, apps and router go on\n", stderr)
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// A server that died leaves apps and router behind; `--all` ends them too.
+  private func withoutServer(_ directory: DataDirectory) async throws(StartError) {
+    guard all else {
+      throw StartError("no paas server runs on '\(directory.path)'", next: "apps that it left running end with --all")
+    }
+    guard Files.exists(directory.installationFile) else {
+      throw StartError("'\(directory.path)' is no paas data directory", next: "name it with --data DIR")
+    }
+    let lock = try directory.lock()
+    defer { close(lock) }
+    if let router = RouterProcess.record(in: directory)?.identity, router.signal(SIGTERM) {
+      _ = await router.ended(within: .seconds(35))
+    }
+    await Server.stopLeftovers(in: directory)
+    fputs("Stopped what the last server left running in \(directory.path)\n", stderr)
+  }
+}
