@@ -62,6 +62,18 @@ extension ControlPlane {
     }
   }
 
+  /// Ends every build that has not committed, because the server ends: their pushes are refused with B09. Returns when
+  /// all have said so.
+  public func endBuilds() async {
+    stopping.withLock { $0 = true }
+    let builds = running.withLock { $0 }
+    for (id, build) in builds {
+      build.task.cancel()
+      await builder.cancel(id)
+    }
+    for build in builds.values { await build.task.value }
+  }
+
   private func begin(_ build: BuildRecord, of app: AppRecord, _ output: BuildOutput) {
     running.withLock { running in
       running[build.id] = RunningBuild(

@@ -32,6 +32,8 @@ public final class ControlPlane: Sendable {
   /// Apps of which instances that are too many are drained and stopped right now.
   let shrinking = Mutex<Set<AppID>>([])
   let retries = Mutex<[AppID: Backoff]>([:])
+  /// The server ends; builds that are cancelled now were not cancelled by a person.
+  let stopping = Mutex(false)
 
   /// Makes the facade; nothing moves before ``start()``.
   public init(

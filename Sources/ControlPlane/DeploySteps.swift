@@ -147,6 +147,7 @@ extension ControlPlane {
       if let newer = record.supersededBy { return .superseded(by: newer) }
     }
     let failure = DeployFailure(any: error, phase: phase)
+    if failure.code == .cancelled, stopping.withLock({ $0 }) { return .platformRestarted }
     if failure.code == .platformError {
       logger.error("deploy failed inside the platform", metadata: ["cause": "\(error)"])
     }

@@ -57,13 +57,19 @@ extension Sandbox {
     return process
   }
 
-  /// Waits until the container is on record; `false` when its runtime ended before that was seen.
+  /// Waits until the container's first process is the program, no longer the runtime that prepares it; `false` when
+  /// its runtime ended before that was seen.
   private func stands(_ id: String, child: Child) async -> Bool {
     let runtime = ProcessIdentity(pid: child.pid)
-    while !Files.exists("\(stateDirectory)/\(id)/status") {
+    let initializer = programs.initializer.split(separator: "/").last ?? "tini"
+    while true {
+      if let first = initialProcess(of: id), let name = try? Files.text("/proc/\(first.pid)/comm"),  // may just be gone
+        name.hasPrefix(initializer)
+      {
+        return true
+      }
       guard let runtime, runtime.isAlive else { return false }
       do { try await Task.sleep(for: .milliseconds(3)) } catch { return true }  // cancelled: the caller will end it
     }
-    return true
   }
 }

@@ -1,14 +1,9 @@
-import API
 import ArgumentParser
-import Buildpacks
-import ControlPlane
 import Glibc
 import Linux
 import Logging
 import Platform
 import Sandbox
-import SlugRunner
-import Store
 import UnixSignals
 
 /// The server, from its first check to its last: the order of ``run(_:)`` is the order of things.
@@ -25,8 +20,8 @@ enum Server {
     raiseDescriptorLimit()
 
     let sockets = try Sockets.open(configuration)
-    let parts = try await Parts.make(configuration, sockets: sockets, logger: logger)
-    await parts.engine.adopt()
+    let parts = try await Parts.make(configuration, sockets: sockets, users: users, logger: logger)
+    await parts.adoptInstances()
     await parts.controlPlane.start()
 
     let receiver = Supervisor(name: "receiver", logger: logger) {
@@ -39,27 +34,26 @@ enum Server {
         handover: sockets.handover
       ).start()
     }
-    let api = try await parts.serveAPI(users: users, receiver: receiver, router: router)
+    let api = parts.serveAPI(receiver: receiver, router: router)
     try await router.begin(adopting: sockets.living.map(RouterProcess.adopt))
     try await receiver.begin()
     try await waitUntilServing(sockets)
     let reconciler = Task { await parts.controlPlane.run() }
-    announce(configuration, sockets, await parts.engine.capabilities())
+    announce(configuration, sockets, parts)
 
     let all = await untilSignalled()
     Notify.send("STOPPING=1", environment: configuration.environment)
     logger.info("stopping", metadata: ["apps": all ? "stop" : "go on"])
-    await receiver.stop(grace: .seconds(5))
     await parts.controlPlane.endBuilds()
+    await receiver.stop(grace: .seconds(5))
     reconciler.cancel()
     if all {
       await router.stop(grace: .seconds(35))
-      await parts.stopInstances(grace: configuration.stopGrace)
+      await parts.stopInstances()
     } else {
       await router.letGo()
     }
-    await api.stop()
-    unlink(data.lockFile)
+    api.cancel()
     exit(0)
   }
 
@@ -108,14 +102,12 @@ enum Server {
     }
   }
 
-  private static func announce(
-    _ configuration: ServerConfiguration, _ sockets: Sockets, _ capabilities: EngineCapabilities
-  ) {
-    for sentence in capabilities.missing { fputs("paas: \(sentence)\n", stderr) }
+  private static func announce(_ configuration: ServerConfiguration, _ sockets: Sockets, _ parts: Parts) {
+    for sentence in parts.sandbox.capabilities.missing { fputs("paas: \(sentence)\n", stderr) }
     let domain = configuration.domain
     print(
       "paas is ready: http http://APP.\(domain):\(sockets.http.address.port)/ , ssh ssh://paas@\(domain):\(sockets.ssh.address.port) , "
-        + "api http://\(sockets.api) , control unix:\(configuration.data.controlSocket)")
+        + "api http://\(parts.apiAddress) , control unix:\(configuration.data.controlSocket)")
     fflush(nil)
     Notify.send("READY=1", environment: configuration.environment)
   }

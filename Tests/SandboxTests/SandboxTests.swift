@@ -147,11 +147,13 @@ struct SandboxTests {
   @Test("a sandbox that cannot start says why, and leaves nothing behind")
   func refused() async throws {
     let bundle = "\(directory)/bundle"
+    let overlay = SandboxMount.Kind.overlay(lower: "/nowhere", upper: directory, work: directory)
     let spec = SandboxSpec(
-      id: sandbox.identifier("bad"), arguments: ["/bin/true"], directory: "/nowhere", hostUser: 71_001, mounts: [])
+      id: sandbox.identifier("bad"), arguments: ["/bin/true"], hostUser: 71_001,
+      mounts: [SandboxMount(overlay, at: "/app")])
     try sandbox.writeBundle(spec, at: bundle)
     let error = await #expect(throws: SandboxError.self) { _ = try await sandbox.start(spec, bundle: bundle) }
-    #expect(error?.message.contains("/nowhere") == true)
+    #expect(error?.message.contains("overlay") == true)
     #expect(!Files.exists(bundle))
     #expect(await sandbox.list().isEmpty)
   }
