@@ -1,6 +1,7 @@
 import Logging
 import Platform
 import Store
+import Synchronization
 import Wire
 
 /// What a release is to be made of, and why.
