@@ -61,7 +61,7 @@ let package = Package(
 
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
-    room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
+    room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", "CLinux", crypto, logging]),
     room("API", ["Platform", "Wire", "ControlPlane", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle]),
 
     // What the user holds

@@ -1,0 +1,83 @@
+import Linux
+import Logging
+public import Platform
+import Store
+public import Wire
+
+extension ControlPlane {
+  /// The app of this name or id. Throws `not_found`, and `forbidden` for an account that may not use it.
+  func find(_ app: String, by account: Account) async throws -> AppRecord {
+    let record = try await store.read { ledger in
+      if let id = AppID(app) { return try ledger.app(id) }
+      return try (try? AppName(app)).flatMap { try ledger.app(named: $0) }
+    }
+    guard let record, record.deletedAt == nil else {
+      throw APIError.notFound("app", app, next: "see `paas apps`, or `paas apps:create NAME`")
+    }
+    guard account.isAdmin || record.owner.id == account.id else {
+      throw APIError(
+        id: "forbidden", message: "you may not use the app '\(record.name)'", next: "ask \(record.owner.email)")
+    }
+    return record
+  }
+
+  /// Those that the account may use, by name.
+  public func apps(by account: Account) async throws -> [AppResource] {
+    try await store.read { try $0.apps() }.filter { account.isAdmin || $0.owner.id == account.id }.map(resource)
+  }
+
+  public func app(_ app: String, by account: Account) async throws -> AppResource {
+    resource(try await find(app, by: account))
+  }
+
+  /// Without a name, one is made up.
+  public func createApp(_ create: AppCreate, by account: Account) async throws -> AppResource {
+    let name: AppName
+    do throws(NameError) {
+      name = try AppName(create.name ?? Self.madeUpName())
+    } catch {
+      throw APIError.invalid(error)
+    }
+    return resource(try await createApp(named: name, by: account))
+  }
+
+  func createApp(named name: AppName, by account: Account) async throws -> AppRecord {
+    do {
+      let record = try await store.write { try $0.createApp(name, owner: account) }
+      logs.note(record.id, "Create app \(name) by user \(account.email)")
+      logger.info("app created", metadata: ["app": "\(name)", "account": "\(account.email)"])
+      await publishRoutes()
+      return record
+    } catch let error as StoreError {
+      throw APIError.conflict(error.message, next: error.nextStep)
+    }
+  }
+
+  /// Takes the app out of sight at once, then removes everything of it; what cannot be removed now is removed later.
+  public func destroyApp(_ app: String, by account: Account) async throws -> AppResource {
+    let record = try await find(app, by: account)
+    let builds = try await store.write { ledger in
+      try ledger.beginDestroy(record.id)
+      return try ledger.builds(of: record.id).filter { $0.status == .pending }.map(\.id)
+    }
+    logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
+    await cancel(builds)
+    await finishDestroy(record.id)
+    return resource(record)
+  }
+
+  private static func madeUpName() -> String {
+    let first = ["quiet", "brave", "early", "green", "lucky", "misty", "swift", "sunny"].randomElement() ?? "quiet"
+    let second = ["river", "field", "cloud", "stone", "leaf", "wave", "hill", "moon"].randomElement() ?? "river"
+    return "\(first)-\(second)-\(Int.random(in: 10000...99999))"
+  }
+
+  private func resource(_ app: AppRecord) -> AppResource {
+    AppResource(
+      id: app.id.description, name: app.name.description,
+      owner: AccountReference(id: app.owner.id.description, email: app.owner.email),
+      git_url: "ssh://paas@\(configuration.ssh)/\(app.name).git", web_url: url(of: app.name),
+      stack: NamedReference(id: "host", name: "host"), created_at: app.createdAt.rfc3339,
+      updated_at: app.updatedAt.rfc3339, released_at: app.releasedAt?.rfc3339)
+  }
+}

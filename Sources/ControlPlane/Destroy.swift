@@ -1,0 +1,50 @@
+import Linux
+import Logging
+import Platform
+import Store
+import Wire
+
+extension ControlPlane {
+  /// Rolls a destroy forward: every step can be repeated, and the rows go last. Returns whether it is done.
+  @discardableResult
+  func finishDestroy(_ app: AppID) async -> Bool {
+    let done = await releaseLocks.hold(app) { await self.removeEverything(of: app) }
+    if !done { changed.ring() }
+    return done
+  }
+
+  private func removeEverything(of app: AppID) async -> Bool {
+    await publishRoutes()
+    await stop(Array(Set(await engine.instances(of: app).map(\.key))), of: app)
+    await engine.forget(app: app)
+    let answer = await desk.ask(.removeRepository, app: app, within: .seconds(10), absent: .seconds(3))
+    do {
+      let builds = try await store.read { try $0.builds(of: app).map(\.id) }
+      for build in builds { try await remove(buildDirectory(build)) }
+      try await remove("\(configuration.dataDirectory)/cache/\(app)")
+      try await remove("\(configuration.dataDirectory)/logs/\(app)")
+      guard answer?.ok == true else {
+        logger.info(
+          "repository not removed yet", metadata: ["app": "\(app)", "cause": "\(answer?.reason ?? "no answer")"])
+        return false
+      }
+      let unused = try await store.write { ledger in
+        try ledger.purge(app)
+        return try ledger.dropUnusedSlugs()
+      }
+      for digest in unused { try await remove(slugPath(digest)) }
+      logger.info("app destroyed", metadata: ["app": "\(app)"])
+      return true
+    } catch {
+      logger.error("app not removed yet", metadata: ["app": "\(app)", "cause": "\(error)"])
+      return false
+    }
+  }
+
+  private func remove(_ path: String) async throws { try await blocking { try Files.removeTree(path) } }
+
+  /// `slugs/ab/abcdef….tar.zst`
+  func slugPath(_ digest: SlugDigest) -> String {
+    "\(configuration.dataDirectory)/slugs/\(digest.description.prefix(2))/\(digest).tar.zst"
+  }
+}

@@ -1,0 +1,134 @@
+import Linux
+import Logging
+import Platform
+import Store
+import Synchronization
+
+/// One start of an app's process types, or of some of them.
+struct Launch: Sendable {
+  var id: LaunchID
+  var app: AppRecord
+  var release: ReleaseRecord
+  var config: ConfigVars
+  /// The types that this launch runs, as the ledger will say at the commit point.
+  var rows: [FormationRecord]
+
+  var keys: [WorkloadKey] { rows.map(key) }
+
+  /// A type that was restarted by itself runs in a launch of its own.
+  func key(_ row: FormationRecord) -> WorkloadKey {
+    WorkloadKey(app: app.id, launch: row.launch ?? id, process: row.type)
+  }
+
+  /// One per type that has instances; none for a release without a slug.
+  var workloads: [Workload] { rows.filter { $0.quantity > 0 }.compactMap { workload($0) } }
+
+  func workload(_ row: FormationRecord) -> Workload? {
+    guard let slug = release.slug, let command = release.processTypes[row.type] else { return nil }
+    return Workload(
+      key: key(row), appName: app.name, release: release.version, slug: slug, command: command,
+      quantity: row.quantity, environment: Environment.of(app.app, release, config: config))
+  }
+}
+
+extension ControlPlane {
+  /// Makes the slug ready to start. Throws ``BootFailure``.
+  func prepare(_ launch: Launch) async throws {
+    guard let slug = launch.release.slug else { return }
+    try Task.checkCancellation()
+    try await engine.prepare(app: launch.app.id, slug: slug)
+  }
+
+  /// Starts all types and waits until they are up. Throws ``BootFailure``; what was started is the caller's to stop.
+  func startAll(_ launch: Launch) async throws { try await start(launch.workloads) }
+
+  func start(_ workloads: [Workload]) async throws {
+    try Task.checkCancellation()
+    for workload in workloads { try await engine.apply(workload) }
+    let limit = configuration.bootTimeout
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for workload in workloads {
+        group.addTask { try await self.interruptible { try await self.engine.booted(workload.key, timeout: limit) } }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Waits for the work, or until this task is cancelled; the work itself then goes on without anybody waiting.
+  func interruptible(_ work: @escaping @Sendable () async throws -> Void) async throws {
+    let (done, finish) = AsyncThrowingStream<Void, any Error>.makeStream()
+    Task {
+      do {
+        try await work()
+        finish.finish()
+      } catch {
+        finish.finish(throwing: error)
+      }
+    }
+    for try await _ in done {}
+    try Task.checkCancellation()
+  }
+
+  /// Drains and stops, behind everybody's back, what is not current any more. Their addresses are free again when the
+  /// router uses a table without them. Repeating it, or a crash in the middle, does no harm.
+  func retire(_ keys: [WorkloadKey], of app: AppID) {
+    let launches = Set(keys.map(\.launch))
+    retiring.withLock { $0.formUnion(launches) }
+    Task {
+      await self.stop(keys, of: app)
+      do {
+        try await self.store.write { ledger in for launch in launches { try ledger.endIntent(launch: launch) } }
+      } catch {
+        self.logger.error("launch intent not ended", metadata: ["app": "\(app)", "cause": "\(error)"])
+      }
+      self.retiring.withLock { $0.subtract(launches) }
+    }
+  }
+
+  /// The same, and returns when they are gone.
+  func stop(_ keys: [WorkloadKey], of app: AppID) async {
+    let instances = await engine.instances(of: app).filter { keys.contains($0.key) }
+    await drain(instances, of: app)
+    await withTaskGroup(of: Void.self) { group in
+      for key in Set(keys) {
+        group.addTask { await self.engine.stop(key, grace: self.configuration.stopGrace) }
+      }
+    }
+    await engine.release(instances.compactMap(\.address))
+  }
+
+  /// Waits until the router sends these instances nothing more and has nothing in flight there.
+  func drain(_ instances: [Instance], of app: AppID) async {
+    let served = instances.filter { $0.address != nil }
+    guard !served.isEmpty else { return }
+    let wanted = await publishRoutes()
+    guard await routes.inForce(wanted) else { return }
+    if await !routes.drained(Set(served.map(\.id)), within: configuration.stopGrace) {
+      logger.info("requests still in flight after the grace time", metadata: ["app": "\(app)"])
+    }
+  }
+
+  /// Puts out the table that ledger and engine now yield. Returns its count of changes.
+  @discardableResult
+  func publishRoutes() async -> UInt64 {
+    do {
+      let wishes = try await store.read { try $0.routeWishes() }
+      let instances = await engine.instances(of: nil)
+      return await routes.publish(RouteTable.apps(wishes, instances: instances, domain: configuration.domain))
+    } catch {
+      logger.error("routing table not renewed", metadata: ["cause": "\(error)"])
+      return await routes.current
+    }
+  }
+}
+
+extension Ledger {
+  /// Every app that exists, as the routes see it.
+  func routeWishes() throws -> [RouteWish] {
+    try apps().map { app in
+      let release = try currentRelease(of: app.id)
+      let web = try formation(of: app.id).first { $0.type == .web && release?.processTypes[.web] != nil }
+      return RouteWish(app: app.app, isDeployed: release?.slug != nil, web: web)
+    }
+  }
+}
