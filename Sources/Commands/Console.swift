@@ -13,8 +13,8 @@ enum Console {
 
   /// ` !     what, which` and ` !     next step`
   static func error(_ error: any Explained) {
-    note(PushText.error(error.message))
-    if let next = error.nextStep { note(PushText.error(next)) }
+    let lines = (error.message + (error.nextStep.map { "\n\($0)" } ?? "")).split(separator: "\n")
+    note(lines.map { PushText.error(String($0)) }.joined())
   }
 
   /// For `--json`: indented, with sorted keys.

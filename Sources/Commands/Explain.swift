@@ -7,7 +7,10 @@ struct Explain: ParsableCommand {
 
   @Argument(help: "For example H10 or B02.") var code: String?
 
+  @Flag(help: ArgumentHelp("Print docs/codes.md.", visibility: .hidden)) var page = false
+
   func run() throws {
+    if page { return Console.out(CodeText.page) }
     guard let code else {
       return Console.out(Layout.titled("Codes", Layout.columns(CodeText.all.map { [$0.code, $0.title] })))
     }

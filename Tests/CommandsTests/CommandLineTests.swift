@@ -95,7 +95,7 @@ struct CommandLineTests {
 struct ExitStatusTests {
   @Test("follows from the kind of error", arguments: [
     ("not_found", 3), ("forbidden", 4), ("unauthorized", 4), ("conflict", 5), ("locked", 5), ("invalid_params", 2),
-    ("deploy_failed", 1), ("internal_server_error", 1),
+    ("release_failed", 1), ("internal_server_error", 1),
   ])
   func ofAPIErrors(id: String, status: Int32) {
     #expect(ExitStatus(of: APIError(id: id, message: ""), TestRoot.self).rawValue == status)

@@ -1,0 +1,77 @@
+import Foundation
+import Platform
+import Store
+import Testing
+import Wire
+
+@testable import ControlPlane
+
+@Suite struct HookTests {
+  /// Installs a pre-deploy hook.
+  func add(_ name: String, _ script: String, mode: Int = 0o755, to here: Installation) throws {
+    let path = "\(here.directory)/hooks/pre-deploy.d/\(name)"
+    try script.write(toFile: path, atomically: false, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+  }
+
+  @Test("hooks run in the order of their names, and their output reaches the pusher")
+  func order() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    try add("20-second", "#!/bin/sh\necho second\n", to: here)
+    try add("10-first", "#!/bin/sh\necho first >&2\n", to: here)
+    try add("15-off", "#!/bin/sh\nexit 1\n", mode: 0o644, to: here)
+    let pushed = try await here.push()
+    #expect(pushed.exit.committed)
+    #expect(pushed.text.contains("first\nsecond\n"))
+  }
+
+  @Test("a hook reads the event as JSON and has a clean environment")
+  func event() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    try add("10-look", "#!/bin/sh\ncat\nenv | cut -d= -f1 | sort | tr '\\n' ' '\n", to: here)
+    let text = try await here.push().text
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("{") })
+    let event = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    #expect(event["event"] as? String == "pre-deploy")
+    #expect(event["action"] as? String == "deploy")
+    #expect(event["commit"] as? String == String(repeating: "b", count: 40))
+    #expect((event["app"] as? [String: Any])?["name"] as? String == "hello")
+    #expect((event["release"] as? [String: Any])?["version"] as? Int == 1)
+    #expect(text.contains("HOME LANG PAAS_APP PAAS_EVENT PATH PWD "))
+  }
+
+  @Test("a hook that refuses rejects the push before anything is started")
+  func refuse() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    try await here.push()
+    try add("10-freeze", "#!/bin/sh\necho no deploys on Friday\nexit 7\n", to: here)
+    let pushed = try await here.push(TestSource(slug: "c"), new: "c")
+    #expect(pushed.exit.code == .hookRefused)
+    #expect(pushed.exit.reason == "the pre-deploy hook '10-freeze' refused (exit status 7)")
+    #expect(pushed.text.contains("no deploys on Friday\n"))
+    #expect(await here.running() == ["web.1 v1"])
+  }
+
+  @Test("a hook that does not end is killed, with what it started")
+  func endless() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    try add("10-endless", "#!/bin/sh\nsleep 1000 & sleep 1000\n", to: here)
+    var hooks = here.plane.hooks
+    hooks.limit = .milliseconds(300)
+    _ = try await here.plane.setConfigVars("hello", patch: ["A": "1"], by: here.admin)
+    let (app, release) = try await here.store.read { ledger in
+      (try #require(try ledger.apps().first), try #require(try ledger.releases(of: ledger.apps()[0].id).first))
+    }
+    await #expect(throws: DeployFailure.self) {
+      try await hooks.preDeploy(HookEvent(app, release), output: .none)
+    }
+  }
+}
