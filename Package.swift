@@ -72,7 +72,7 @@ let package = Package(
 
     // What the user holds
     room("Client", ["Platform", "Wire", "Linux", asyncHTTPClient, nioCore, nioHTTP1, nioFoundationCompat]),
-    room("Commands", ["Platform", "Wire", "Client", "Linux", argumentParser]),
+    room("Commands", ["Platform", "Wire", "Client", "Linux", "CLinux", argumentParser]),
 
     // Shared ground
     room("Sandbox", ["Platform", "Linux", logging]),
@@ -105,9 +105,9 @@ let package = Package(
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store", "Linux", logging]),
-    tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client"]),
+    tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
     tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
-    tests("CommandsTests", ["Commands", "Platform", "Wire"]),
+    tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),
     tests("LinuxTests", ["Linux", "Platform"]),
