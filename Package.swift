@@ -94,7 +94,7 @@ let package = Package(
     tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux"]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
-    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
+    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store"]),
     tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client"]),
