@@ -102,7 +102,7 @@ let package = Package(
     tests("GitReceiverTests", ["GitReceiver", "Client", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
-    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
+    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store", "Linux", logging]),
     tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
