@@ -9,7 +9,6 @@ import Wire
 /// The server as the receiver sees it, over `run/receiver.sock`. Every call blocks: for sessions' threads only.
 struct ReceiverClient: PushServer {
   let socketPath: String
-  let accepted: AcceptedPushes
 
   /// For the receiver's own routes.
   private var own: BlockingClient { PaasClient(address: .unix(path: socketPath)).blocking }
@@ -46,13 +45,10 @@ struct ReceiverClient: PushServer {
       "Content-Type": "application/x-tar", PushHeaders.push: "\(push)", PushHeaders.ref: percentEncoded("\(ref)"),
       PushHeaders.old: "\(old)", PushHeaders.new: "\(new)", PushHeaders.subject: Self.encodedSubject(subject),
     ]
-    try accepted.add(push)
     do {
       return try post(ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers), produce, token)
-    } catch {
-      // Only a clear no is one: where the answer was lost, the build may be there, and its objects must stay.
-      if error is APIError || error is ProducerFailure { accepted.remove(push) }
-      throw (error as? ProducerFailure)?.reason ?? error
+    } catch let error as ProducerFailure {
+      throw error.reason
     }
   }
 
