@@ -57,7 +57,7 @@ let package = Package(
     // The four rooms the project exists for; they never import one another
     room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "CZlib", "Linux", "CLinux", crypto, logging]),
     room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
-    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
+    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
 
     // What the server is made of
