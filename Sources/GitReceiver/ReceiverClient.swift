@@ -9,7 +9,6 @@ import Wire
 /// The server as the receiver sees it, over `run/receiver.sock`. Every call blocks: for sessions' threads only.
 struct ReceiverClient: PushServer {
   let socketPath: String
-  let accepted: AcceptedPushes
 
   /// For the receiver's own routes.
   private var own: BlockingClient { PaasClient(address: .unix(path: socketPath)).blocking }
@@ -46,25 +45,8 @@ struct ReceiverClient: PushServer {
       "Content-Type": "application/x-tar", PushHeaders.push: "\(push)", PushHeaders.ref: percentEncoded("\(ref)"),
       PushHeaders.old: "\(old)", PushHeaders.new: "\(new)", PushHeaders.subject: Self.encodedSubject(subject),
     ]
-    try accepted.add(push)
-    do {
-      return try post(ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers), produce, token)
-    } catch {
-      // Only a clear no is one: where the answer was lost, the build may be there, and its objects must stay.
-      if error is APIError || error is ProducerFailure { accepted.remove(push) }
-      throw (error as? ProducerFailure)?.reason ?? error
-    }
-  }
-
-  /// The producer broke the body off, so the server cannot have accepted it.
-  private struct ProducerFailure: Error { let reason: any Error }
-
-  private func post(
-    _ request: ClientRequest, _ produce: @escaping @Sendable (Int32) throws -> Void, _ token: String
-  ) throws -> BuildResource {
     let source = try ProducedBytes(produce)
-    var request = request
-    request.body = .sequence(source)
+    let request = ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers, body: .sequence(source))
     let answer = Result { try api(token).call(request) }
     let produced = source.end()
     do {
@@ -72,7 +54,7 @@ struct ReceiverClient: PushServer {
     } catch let error as APIError {
       throw error  // the server's own reason, also when it stopped reading
     } catch {
-      if case .failure(let reason) = produced { throw ProducerFailure(reason: reason) }
+      try produced.get()
       throw error
     }
   }

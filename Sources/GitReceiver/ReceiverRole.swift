@@ -48,11 +48,10 @@ public enum ReceiverRole {
   static func start(_ configuration: ReceiverConfiguration, logger: Logger) throws -> SSHServer {
     let directory = configuration.dataDirectory
     try Files.makeDirectory("\(directory)/repositories", mode: 0o700)
-    let accepted = try AcceptedPushes(directory: "\(directory)/accepted")
-    let client = ReceiverClient(socketPath: configuration.socketPath, accepted: accepted)
+    let client = ReceiverClient(socketPath: configuration.socketPath)
     let repositories = Repositories(directory: "\(directory)/repositories")
     // Before the first connection, so that no living push is swept.
-    try repositories.sweepQuarantines(keeping: try accepted.all())
+    try repositories.sweepQuarantines(logger: logger)
     let commands = CommandEnvironment(
       program: configuration.program, socketPath: configuration.socketPath, base: configuration.programEnvironment)
     let server = try SSHServer(

@@ -55,10 +55,8 @@ struct WorkLoop: Sendable {
     case .applyRefUpdate(let update): try client.report(try repositories.apply(update), for: update.build)
     case .keepObjects(let push, let new):
       try repositories.keepObjects(app: try app(of: work), push: push, new: new)
-      client.accepted.remove(push)
     case .discardQuarantine(let push):
       try repositories.discardQuarantine(app: try app(of: work), push: push)
-      client.accepted.remove(push)
     case .removeRepository: try repositories.remove(app: try app(of: work))
     }
   }
