@@ -99,7 +99,7 @@ let package = Package(
 
     tests("PlatformTests", ["Platform"]),
     tests("WireTests", ["Platform", "Wire"]),
-    tests("GitReceiverTests", ["GitReceiver", "Client", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
+    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),

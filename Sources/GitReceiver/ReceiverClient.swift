@@ -45,6 +45,7 @@ struct ReceiverClient: PushServer {
       "Content-Type": "application/x-tar", PushHeaders.push: "\(push)", PushHeaders.ref: percentEncoded("\(ref)"),
       PushHeaders.old: "\(old)", PushHeaders.new: "\(new)", PushHeaders.subject: Self.encodedSubject(subject),
     ]
+<<<<<<< HEAD
     do {
       return try post(ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers), produce, token)
     } catch let error as ProducerFailure {
@@ -58,9 +59,10 @@ struct ReceiverClient: PushServer {
   private func post(
     _ request: ClientRequest, _ produce: @escaping @Sendable (Int32) throws -> Void, _ token: String
   ) throws -> BuildResource {
+=======
+>>>>>>> room-ssh
     let source = try ProducedBytes(produce)
-    var request = request
-    request.body = .sequence(source)
+    let request = ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers, body: .sequence(source))
     let answer = Result { try api(token).call(request) }
     let produced = source.end()
     do {
@@ -68,7 +70,7 @@ struct ReceiverClient: PushServer {
     } catch let error as APIError {
       throw error  // the server's own reason, also when it stopped reading
     } catch {
-      if case .failure(let reason) = produced { throw ProducerFailure(reason: reason) }
+      try produced.get()
       throw error
     }
   }

@@ -1,4 +1,3 @@
-import Client
 import FoundationEssentials
 import Glibc
 import Linux
@@ -20,8 +19,7 @@ private final class Platform: Sendable {
     signal(SIGPIPE, SIG_IGN)
     try Files.makeDirectory(directory, mode: 0o700)
     stub = try StubServer(path: "\(directory)/receiver.sock", handler: handler)
-    client = ReceiverClient(
-      socketPath: stub.path, accepted: try AcceptedPushes(directory: "\(directory)/accepted"))
+    client = ReceiverClient(socketPath: stub.path)
   }
 
   deinit {
@@ -65,7 +63,6 @@ struct ReceiverClientTests {
     #expect(request.headers["paas-subject"] == "Say%20%22h%C3%A9%22")
     #expect(request.body.count == 4_000_000)
     #expect(request.body[3_999_999] == 39)
-    #expect(try platform.client.accepted.all() == [push])
   }
 
   @Test("a source that breaks off never looks whole to the server")
@@ -79,7 +76,6 @@ struct ReceiverClientTests {
       }
     }
     #expect(await eventually { platform.stub.requests.first?.cut == true })
-    #expect(try platform.client.accepted.all().isEmpty)
   }
 
   @Test("a server that refuses is quoted, and the producer is stopped")
@@ -88,7 +84,6 @@ struct ReceiverClientTests {
     await #expect(throws: APIError(id: "forbidden", message: "not yours")) {
       try await platform.open(PushID()) { try Files.writeAll([1, 2, 3], to: $0, name: "the tar") }
     }
-    #expect(try platform.client.accepted.all().isEmpty)
   }
 
   @Test("a subject is cut between characters")
@@ -153,20 +148,5 @@ struct ReceiverClientTests {
     let answer = loop.perform(ReceiverWork(id: "2", app: nil, kind: .removeRepository))
     #expect(!answer.ok)
     #expect(answer.reason == "work item '2' names no app")
-  }
-
-  @Test("a push whose answer was lost stays listed until the server has decided about it")
-  func lostAnswer() async throws {
-    let platform = try Platform { _ in .broken([]) }
-    let (app, push) = (AppID(), PushID())
-    await #expect(throws: ClientError.self) {
-      try await platform.open(push) { try Files.writeAll([1, 2, 3], to: $0, name: "the tar") }
-    }
-    #expect(try platform.client.accepted.all() == [push])
-    let loop = WorkLoop(
-      client: platform.client, repositories: Repositories(directory: "\(platform.directory)/repositories"),
-      closeSessions: { _ in }, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    #expect(loop.perform(ReceiverWork(id: "1", app: app, kind: .discardQuarantine(push: push))).ok)
-    #expect(try platform.client.accepted.all().isEmpty)
   }
 }

@@ -101,7 +101,7 @@ final class SSHHarness: Sendable {
       try Files.writeDurably(try Files.read("\(sharedHostKeys.get())/\(name)"), to: "\(directory)/data/\(name)")
     }
     (listener, port) = try listenOnLoopback()
-    let client = ReceiverClient(socketPath: stub.path, accepted: try AcceptedPushes(directory: "\(directory)/data/accepted"))
+    let client = ReceiverClient(socketPath: stub.path)
     var context = SSHSession.Context(
       client: client, repositories: repositories,
       commands: CommandEnvironment(program: "\(directory)/commands", socketPath: stub.path))
