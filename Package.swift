@@ -101,7 +101,7 @@ let package = Package(
     tests("WireTests", ["Platform", "Wire"]),
     tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
-    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
+    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux", crypto, logging]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store", "Linux", logging]),

@@ -45,22 +45,6 @@ struct ReceiverClient: PushServer {
       "Content-Type": "application/x-tar", PushHeaders.push: "\(push)", PushHeaders.ref: percentEncoded("\(ref)"),
       PushHeaders.old: "\(old)", PushHeaders.new: "\(new)", PushHeaders.subject: Self.encodedSubject(subject),
     ]
-<<<<<<< HEAD
-    do {
-      return try post(ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers), produce, token)
-    } catch let error as ProducerFailure {
-      throw error.reason
-    }
-  }
-
-  /// The producer broke the body off, so the server cannot have accepted it.
-  private struct ProducerFailure: Error { let reason: any Error }
-
-  private func post(
-    _ request: ClientRequest, _ produce: @escaping @Sendable (Int32) throws -> Void, _ token: String
-  ) throws -> BuildResource {
-=======
->>>>>>> room-ssh
     let source = try ProducedBytes(produce)
     let request = ClientRequest(.post, ReceiverRoutes.builds(app: app), headers: headers, body: .sequence(source))
     let answer = Result { try api(token).call(request) }
