@@ -75,7 +75,7 @@ struct ChildTests {
     var request = ChildRequest(path: "/bin/cat", arguments: ["/proc/self/status"])
     request.user = (65534, 65534)
     let (text, _) = try await output(of: request)
-    let lines = Set(text.split(separator: "\n").map { $0.replacing("\t", with: " ") })
+    let lines = Set(text.split(separator: "\n").map { String($0).split(separator: "\t").joined(separator: " ") })
     for expected in [
       "CapEff: 0000000000000000", "CapPrm: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1",
       "Uid: 65534 65534 65534 65534", "Gid: 65534 65534 65534 65534",
