@@ -27,7 +27,7 @@ final class SocketTransport: GitTransport {
     var offset = 0
     while offset < bytes.count {
       offset += try checked("write") {
-        send(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset, Int32(MSG_NOSIGNAL.rawValue))
+        send(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset, Int32(MSG_NOSIGNAL))
       }
     }
   }

@@ -2,6 +2,7 @@ import Glibc
 import Linux
 import Logging
 import Platform
+import Synchronization
 import Testing
 import Wire
 
@@ -191,7 +192,7 @@ struct GitPushTests {
       let line = "\(CommitID.zero) \(new) refs/heads/main\0report-status side-band-64k"
       let bytes = PktLine.encode(line) + PktLine.flushBytes + pack.prefix(pack.count / 2)
       try Files.writeAll(bytes, to: socket, name: "socket")
-      shutdown(socket, Int32(SHUT_RDWR))
+      shutdown(socket, Int32(SHUT_WR))
       return try await git("version")
     }
     #expect(outcome.status == 0)
