@@ -14,7 +14,7 @@ extension APIError {
     case "not_found": .notFound
     case "conflict": .conflict
     case "too_large": .contentTooLarge
-    case "invalid_params", "verification_required", "deploy_failed": .unprocessableContent
+    case "invalid_params", "release_failed": .unprocessableContent
     case "locked": HTTPResponse.Status(code: 423, reasonPhrase: "Locked")
     case "upgrade_required": HTTPResponse.Status(code: 426, reasonPhrase: "Upgrade Required")
     case "rate_limit": .tooManyRequests
@@ -38,7 +38,7 @@ extension APIError {
     case let error as APIError: self = error
     case let error as NameError: self = .invalid(error.message, next: error.nextStep)
     case let error as DeployFailure:
-      self.init(id: "deploy_failed", message: "\(error.code.rawValue): \(error.message)", next: error.nextStep)
+      self.init(id: "release_failed", message: "\(error.code.rawValue): \(error.message)", next: error.nextStep)
     case let error as HTTPError where error.status == .notFound:
       self.init(id: "not_found", message: "there is no such resource", next: "see docs/api.md for the paths")
     case let error as HTTPError where (400..<500).contains(error.status.code):

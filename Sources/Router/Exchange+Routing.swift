@@ -9,6 +9,7 @@ extension Exchange {
 
   private func attempt() {
     guard !isOver else { return }
+    isHeld = false
     switch worker.snapshot.lookup(plan.host) {
     case .unconfirmed: answer(.unavailable(.platformError))
     case .unknownHost: answer(.unknownHost)
@@ -66,6 +67,7 @@ extension Exchange {
       attempt()
     case .wait(let pause):
       tried = []
+      isHeld = true
       client.countdown.start(pause) { [weak self] in self?.attempt() }
     case .giveUp(let code): answer(.unavailable(code))
     }

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import Platform
+import Synchronization
 import Wire
 
 /// One request and its response. It finds an instance, or waits for one, and then carries bytes both ways; every end
@@ -193,6 +194,7 @@ final class Exchange {
   func clientGone() {
     guard !isOver else { return }
     isOver = true
+    isHeld = false
     closeUpstream()
     log(.clientInterrupted, status: 499)
     // An attempt to connect that is still under way gives the instance back itself.
@@ -238,6 +240,13 @@ final class Exchange {
   }
 
   var isConnecting = false
+
+  /// Waits for an instance that accepts it.
+  var isHeld = false {
+    didSet {
+      if isHeld != oldValue { worker.counters.held.add(isHeld ? 1 : -1, ordering: .relaxed) }
+    }
+  }
 
   private func log(_ code: RouterCode? = nil, status: Int, bytes: Int? = nil, isTunnel: Bool = false) {
     guard let app else { return }

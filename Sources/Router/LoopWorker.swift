@@ -2,13 +2,21 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Platform
+import Synchronization
 import Wire
+
+/// Numbers of the whole router.
+final class Counters: Sendable {
+  /// Requests that wait for an instance that accepts them.
+  let held = Atomic<Int>(0)
+}
 
 /// What one event loop owns: its view of the routes, its connections to instances, its clients. Never leaves the loop.
 final class LoopWorker {
   let loop: any EventLoop
   let limits: RouterLimits
   let log: AccessLog
+  let counters: Counters
   private(set) var snapshot = RouteSnapshot.unknown
   private(set) var isDraining = false
   let pool: UpstreamPool
@@ -16,10 +24,11 @@ final class LoopWorker {
   private var turn = 0
   private var sweeper: RepeatedTask?
 
-  init(loop: any EventLoop, limits: RouterLimits, log: AccessLog) {
+  init(loop: any EventLoop, limits: RouterLimits, log: AccessLog, counters: Counters) {
     self.loop = loop
     self.limits = limits
     self.log = log
+    self.counters = counters
     pool = UpstreamPool(idleLimit: limits.upstreamIdle, most: limits.upstreamConnections)
     let period = TimeAmount(limits.upstreamIdle / 2)
     sweeper = loop.scheduleRepeatedTask(initialDelay: period, delay: period) { [pool = NIOLoopBound(pool, eventLoop: loop)] _ in

@@ -60,6 +60,7 @@ struct RequestPlan: Sendable {
     requestID = Self.requestID(headers.first(name: "x-request-id"))
 
     var forwarded = HeaderRules.forwardedRequest(headers)
+    if !expectsContinue { forwarded.remove(name: "Expect") }
     forwarded.replaceOrAdd(name: "Host", value: target.authority)
     forwarded.add(name: "X-Request-Id", value: requestID)
     forwarded.add(name: "X-Forwarded-For", value: origin.client)

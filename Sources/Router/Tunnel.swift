@@ -42,6 +42,10 @@ final class TunnelSide: ChannelInboundHandler {
   fileprivate weak var partner: TunnelSide?
   private var context: ChannelHandlerContext?
   private var inputEnded = false
+  /// The HTTP handlers are gone. The decoder leaves a turn later, and would take bytes on their way out for HTTP.
+  private var isReady = false
+  private var waiting: [ByteBuffer] = []
+  private var endsOutput = false
 
   init(_ tunnel: Tunnel) { self.tunnel = tunnel }
 
@@ -55,7 +59,7 @@ final class TunnelSide: ChannelInboundHandler {
     try pipeline.addHandler(side, position: .last)
     pipeline.removeHandler(old, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
-    pipeline.removeHandler(decoder, promise: nil)
+    pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in side.ready() }
   }
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -90,8 +94,7 @@ final class TunnelSide: ChannelInboundHandler {
     if partner?.inputEnded == true {
       closeAfterFlush()
     } else {
-      partner?.context?.flush()
-      partner?.context?.close(mode: .output, promise: nil)
+      partner?.endOutput()
     }
   }
 
@@ -100,8 +103,21 @@ final class TunnelSide: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   private func write(_ buffer: ByteBuffer) {
+    guard isReady else { return waiting.append(buffer) }
     // The decoder hands over what it held outside of a read, so nobody else would flush it.
     context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+  }
+
+  private func endOutput() {
+    endsOutput = true
+    if isReady { context?.close(mode: .output, promise: nil) }
+  }
+
+  private func ready() {
+    isReady = true
+    for buffer in waiting { write(buffer) }
+    waiting = []
+    if endsOutput { endOutput() }
   }
 
   /// The last bytes to the partner still have to leave.

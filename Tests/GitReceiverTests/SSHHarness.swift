@@ -76,7 +76,7 @@ final class SSHHarness: Sendable {
 
   init(
     keyType: [String] = ["-t", "ed25519"], limits: ConnectionLimits.Limits = .init(), loginGrace: Duration = .seconds(30),
-    platform: StubServer.Handler? = nil
+    platform: (@Sendable (StubServer.Request, _ repositories: Repositories) -> StubServer.Response)? = nil
   ) async throws {
     signal(SIGPIPE, SIG_IGN)
     let directory = "/tmp/paas-ssh-test-\(UInt32.random(in: 0 ... .max))"
@@ -86,6 +86,7 @@ final class SSHHarness: Sendable {
     _ = try await execute("/usr/bin/ssh-keygen", ["-q", "-N", "", "-f", "\(directory)/unknown", "-t", "ed25519"])
     let known = try Files.text("\(directory)/known.pub").split(separator: " ").prefix(2).joined(separator: " ")
     let account = account
+    let repositories = Repositories(directory: "\(directory)/data/repositories")
     stub = try StubServer(path: "\(directory)/receiver.sock") { request in
       if request.path == ReceiverRoutes.sessions {
         let offer = try? Wire.decode(KeyOffer.self, from: .init(request.body))
@@ -93,7 +94,7 @@ final class SSHHarness: Sendable {
         return .json(Session(account: account, token: Self.token))
       }
       if request.path == ReceiverRoutes.session { return .status(204, []) }
-      return platform?(request) ?? .error("not_found", "no route \(request.path)", status: 404)
+      return platform?(request, repositories) ?? .error("not_found", "no route \(request.path)", status: 404)
     }
     try Files.writeDurably(Self.commands.utf8, to: "\(directory)/commands", mode: 0o755)
     for name in ["ssh_host_ed25519_key", "ssh_host_rsa_key"] {
@@ -102,7 +103,7 @@ final class SSHHarness: Sendable {
     (listener, port) = try listenOnLoopback()
     let client = ReceiverClient(socketPath: stub.path)
     var context = SSHSession.Context(
-      client: client, repositories: Repositories(directory: "\(directory)/data/repositories"),
+      client: client, repositories: repositories,
       commands: CommandEnvironment(program: "\(directory)/commands", socketPath: stub.path))
     context.loginGrace = loginGrace
     server = try SSHServer(

@@ -21,6 +21,8 @@ final class CommandRelay {
       // What a grandchild keeps open is not waited for: after the child's end, a second of silence is the end.
       var deadline: ContinuousClock.Instant?
       while true {
+        // Asked for here, not only where bytes move: after the client's end of file none do.
+        guard channel.isOpen else { throw .clientGone }
         child.reap()
         let fed = try feed()
         let drained = try drain()

@@ -35,8 +35,9 @@ final class SSHChannel {
     }
     if let last = sizes.last { resized(last.0, last.1) }
     if count > 0 { return .bytes(Int(count)) }
+    guard isOpen else { throw .clientGone }
     if count == SSH_EOF || connection.locked({ ssh_channel_is_eof(raw) }) != 0 { return .end }
-    guard count == 0, isOpen else { throw .clientGone }
+    guard count == 0 else { throw .clientGone }
     return .nothing
   }
 

@@ -6,32 +6,39 @@ import Glibc
 /// call into libssh takes the lock, and no wait holds it.
 final class SSHConnection {
   let session: ssh_session
-  private var lock = pthread_mutex_t()
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
   init(owning session: ssh_session) {
     self.session = session
-    pthread_mutex_init(&lock, nil)
+    pthread_mutex_init(lock, nil)
   }
 
   deinit {
     ssh_free(session)
-    pthread_mutex_destroy(&lock)
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
   }
 
   func locked<Value>(_ body: () -> Value) -> Value {
-    pthread_mutex_lock(&lock)
-    defer { pthread_mutex_unlock(&lock) }
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
     return body()
   }
 
   var isConnected: Bool { ssh_is_connected(session) != 0 && ssh_get_status(session) & SSH_CLOSED_ERROR == 0 }
 
   /// Waits for the socket, or for one of `others` (their `revents` are filled in), or for the deadline.
-  /// Returns false when the deadline came first.
+  /// Returns false when the deadline came first, and at once when the connection is over: libssh has closed the socket
+  /// then, and nothing would ever wake us.
   @discardableResult
   func wait(_ others: inout [pollfd], until deadline: ContinuousClock.Instant?) -> Bool {
-    let pending = ssh_get_poll_flags(session) & SSH_WRITE_PENDING != 0
-    var set = [pollfd(fd: ssh_get_fd(session), events: Int16(POLLIN | (pending ? POLLOUT : 0)), revents: 0)] + others
+    let socket = locked { () -> pollfd? in
+      guard isConnected else { return nil }
+      let pending = ssh_get_poll_flags(session) & SSH_WRITE_PENDING != 0
+      return pollfd(fd: ssh_get_fd(session), events: Int16(POLLIN | (pending ? POLLOUT : 0)), revents: 0)
+    }
+    guard let socket else { return true }
+    var set = [socket] + others
     let count = poll(&set, nfds_t(set.count), milliseconds(until: deadline))
     for index in others.indices { others[index].revents = count > 0 ? set[index + 1].revents : 0 }
     return count != 0

@@ -39,10 +39,7 @@ struct SSHLoginDialogue {
     while true {
       let message = try connection.message(until: deadline, step: "login")
       requests += 1
-      guard failures < Self.tries, requests < 100 else {
-        ssh_session_set_disconnect_message(connection.session, "Too many authentication failures")
-        throw .tooManyAttempts
-      }
+      if requests > 100 { try giveUp(message) }
       if let login = try answer(message) { return login }
     }
   }
@@ -55,30 +52,37 @@ struct SSHLoginDialogue {
     case .login(method: "none"): message.refuse()  // how clients ask for the methods
     case .keyProbe:
       // Whether the key is known is said only to those who hold it.
-      guard Self.users.contains(message.user), message.key != nil else { return refuse(message) }
+      guard Self.users.contains(message.user), message.key != nil else { return try refuse(message) }
       message.acceptProbe()
     case .keyProof: return try prove(message)
-    case .login, .keyForged: return refuse(message)
+    case .login, .keyForged: return try refuse(message)
     default: throw .protocolViolation("the client sent a request before its login")
     }
     return nil
   }
 
-  private mutating func refuse(_ message: SSHMessage) -> SSHLogin? {
+  private mutating func refuse(_ message: SSHMessage) throws(SSHError) -> SSHLogin? {
     failures += 1
+    if failures >= Self.tries { try giveUp(message) }
     message.refuse()
     return nil
   }
 
+  private func giveUp(_ message: SSHMessage) throws(SSHError) {
+    message.drop()
+    ssh_session_set_disconnect_message(connection.session, "Too many authentication failures")
+    throw .tooManyAttempts
+  }
+
   private mutating func prove(_ message: SSHMessage) throws(SSHError) -> SSHLogin? {
-    guard Self.users.contains(message.user), let key = message.key else { return refuse(message) }
+    guard Self.users.contains(message.user), let key = message.key else { return try refuse(message) }
     do {
       let session = try authenticate(KeyOffer(key: key.line, peer: peer))
       message.acceptLogin()
       return SSHLogin(session: session, fingerprint: key.fingerprint)
     } catch let error as APIError where error.id == "not_found" || error.id == "unauthorized" {
       logger.info("ssh key unknown", metadata: ["peer": "\(peer)", "key": "\(key.fingerprint)"])
-      return refuse(message)
+      return try refuse(message)
     } catch {
       logger.error("ssh login cannot be checked", metadata: ["peer": "\(peer)", "error": "\(error)"])
       connection.sendBanner("paas: the server cannot check logins now; try again in a moment\n")

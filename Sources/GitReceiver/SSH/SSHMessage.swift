@@ -46,6 +46,10 @@ final class SSHMessage {
     ssh_message_reply_default(raw)
   }
 
+  /// Leaves it without an answer: the connection ends. An answer would have the client send more, and what arrives
+  /// after the close resets the connection before the goodbye is read.
+  func drop() { answered = true }
+
   func acceptService() { answer(ssh_message_service_reply_success) }
   /// "That key may be tried." Nothing is granted.
   func acceptProbe() { answer(ssh_message_auth_reply_pk_ok_simple) }

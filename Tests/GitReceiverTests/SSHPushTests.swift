@@ -1,0 +1,135 @@
+import FoundationEssentials
+import Linux
+import Platform
+import Synchronization
+import Testing
+import Wire
+
+@testable import GitReceiver
+
+/// The platform's half of one push: grants, takes the source, and commits or refuses.
+private final class PlatformHalf: Sendable {
+  struct State {
+    var update: RefUpdate?
+    var source: [UInt8] = []
+    var subject = ""
+    var outcome: RefUpdateOutcome?
+  }
+
+  let app: App
+  let build = BuildID()
+  let commits: Bool
+  let state = Mutex(State())
+
+  init(commits: Bool) throws {
+    self.commits = commits
+    app = App(id: AppID(), name: try AppName("hello"))
+  }
+
+  func answer(_ request: StubServer.Request, _ repositories: Repositories) -> StubServer.Response {
+    switch (request.method, request.path) {
+    case ("POST", ReceiverRoutes.repositories):
+      return .json(
+        RepositoryGrant(app: app, created: true, deployBranch: nil, tip: nil, liveRelease: nil, liveCommit: nil))
+    case ("GET", ReceiverRoutes.refUpdates(app: app.id)):
+      return .json(state.withLock { $0.outcome == nil && commits ? [$0.update].compactMap(\.self) : [] })
+    case ("POST", ReceiverRoutes.builds(app: app.name)): return accept(request)
+    case ("GET", ReceiverRoutes.buildOutput(app: app.name, build: build, offset: 0)): return output(repositories, request)
+    case ("POST", ReceiverRoutes.refUpdateOutcome(build)):
+      state.withLock { $0.outcome = try? Wire.decode(RefUpdateOutcome.self, from: Data(request.body)) }
+      return .status(204, [])
+    default: return .error("not_found", "no route \(request.path)", status: 404)
+    }
+  }
+
+  private func accept(_ request: StubServer.Request) -> StubServer.Response {
+    guard let old = try? CommitID(request.headers["paas-old"] ?? ""), let push = PushID(request.headers["paas-push"] ?? ""),
+      let new = try? CommitID(request.headers["paas-new"] ?? ""), let ref = try? RefName("refs/heads/main")
+    else { return .error("invalid_params", "headers", status: 422) }
+    state.withLock {
+      $0.source = request.body
+      $0.subject = request.headers["paas-subject"] ?? ""
+      $0.update = RefUpdate(app: app.id, build: build, ref: ref, old: old, new: new)
+      pushID.withLock { $0 = push }
+    }
+    return .json(
+      BuildResource(
+        id: "\(build)", app: NamedReference(id: "\(app.id)", name: "hello"), status: "pending",
+        user: AccountReference(id: "u", email: "dev@example.org"),
+        source_blob: .init(version: nil, version_description: nil), output_stream_url: "", release: nil, slug: nil,
+        buildpacks: [], failure: nil, created_at: "", updated_at: ""),
+      status: 201)
+  }
+
+  private let pushID = Mutex<PushID?>(nil)
+
+  private func output(_ repositories: Repositories, _ request: StubServer.Request) -> StubServer.Response {
+    var end = StreamExit(committed: false, code: .noBuildpack, reason: "no buildpack fits")
+    if commits, let update = state.withLock({ $0.update }), let push = pushID.withLock({ $0 }) {
+      do {
+        try repositories.keepObjects(app: app.id, push: push, new: update.new)
+      } catch { return .error("internal_server_error", "\(error)", status: 500) }
+      end = StreamExit(committed: true, release: ReleaseVersion(1))
+    }
+    let details = (try? Wire.encode(end)).map { Array($0) } ?? []
+    let text = StreamRecord(.stdout, Array("-----> Python app detected\n".utf8)).encoded
+    return .status(200, text + StreamRecord.exit(commits ? 0 : 1, details: details).encoded)
+  }
+}
+
+@Suite("git push over SSH")
+struct SSHPushTests {
+  private func git(_ harness: SSHHarness, _ arguments: String...) async throws -> Ended {
+    let ssh = (["ssh"] + harness.options + ["-i", harness.key]).joined(separator: " ")
+    return try await execute(
+      "/usr/bin/git", ["-C", "\(harness.directory)/work"] + arguments,
+      environment: [
+        "GIT_SSH_COMMAND": ssh, "HOME": harness.directory, "GIT_CONFIG_NOSYSTEM": "1", "GIT_SSH_VARIANT": "ssh",
+        "GIT_AUTHOR_NAME": "Dev", "GIT_AUTHOR_EMAIL": "dev@example.org",
+        "GIT_COMMITTER_NAME": "Dev", "GIT_COMMITTER_EMAIL": "dev@example.org",
+      ])
+  }
+
+  private func commit(_ harness: SSHHarness) async throws {
+    try Files.makeDirectory("\(harness.directory)/work")
+    _ = try await git(harness, "init", "-q", "-b", "main")
+    try Files.writeDurably("flask\n".utf8, to: "\(harness.directory)/work/requirements.txt")
+    _ = try await git(harness, "add", ".")
+    _ = try await git(harness, "commit", "-q", "-m", "Say hello")
+  }
+
+  @Test("a committed build moves the ref, and git sees ok")
+  func committed() async throws {
+    let platform = try PlatformHalf(commits: true)
+    let harness = try await SSHHarness(platform: platform.answer)
+    try await commit(harness)
+    let push = try await git(harness, "push", "ssh://paas@127.0.0.1:\(harness.port)/hello.git", "main")
+    #expect(push.status == 0, "\(push.errors)")
+    #expect(push.errors.contains("remote: -----> Python app detected"))
+    #expect(push.errors.contains("* [new branch]      main -> main"))
+    #expect(!push.errors.contains("closed by remote host"))
+    let (outcome, subject, size) = platform.state.withLock { ($0.outcome, $0.subject, $0.source.count) }
+    #expect(outcome == .applied)
+    #expect(subject == "Say%20hello")
+    #expect(size > 1024)
+  }
+
+  @Test("a failed build rejects the ref with code and reason")
+  func rejected() async throws {
+    let platform = try PlatformHalf(commits: false)
+    let harness = try await SSHHarness(platform: platform.answer)
+    try await commit(harness)
+    let push = try await git(harness, "push", "ssh://git@127.0.0.1:\(harness.port)/hello", "main")
+    #expect(push.status == 1)
+    #expect(push.errors.contains("! [remote rejected] main -> main (B01: no buildpack fits)"))
+  }
+
+  @Test("a push to a name that is none is refused before anything is asked of the platform")
+  func hostileName() async throws {
+    let harness = try await SSHHarness()
+    try await commit(harness)
+    let push = try await git(harness, "push", "paas@127.0.0.1:../../x.git", "main")
+    #expect(push.status == 128)
+    #expect(push.errors.contains("app name '../../x' may hold only a-z, 0-9 and '-'"))
+  }
+}
