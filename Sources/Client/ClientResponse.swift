@@ -30,10 +30,10 @@ public struct StreamingResponse: Sendable {
   public var headers: [String: String]
   public let bytes: ResponseBytes
 
-  init(_ response: HTTPClientResponse, address: ServerAddress) {
+  init(_ response: HTTPClientResponse, upload: DescriptorBytes?, client: PaasClient) {
     status = Int(response.status.code)
     headers = Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
-    bytes = ResponseBytes(body: response.body, client: PaasClient(address: address))
+    bytes = ResponseBytes(body: response.body, upload: upload, client: client)
   }
 
   /// A header by its name in any case.
@@ -48,23 +48,28 @@ public struct ResponseBytes: AsyncSequence, Sendable {
   public typealias Element = [UInt8]
   public typealias Failure = any Error
   let body: HTTPClientResponse.Body
+  let upload: DescriptorBytes?
   let client: PaasClient
 
   public struct Iterator: AsyncIteratorProtocol {
     var body: HTTPClientResponse.Body.AsyncIterator
+    let upload: DescriptorBytes?
     let client: PaasClient
 
     /// Throws ``ClientError/connectionLost(_:)`` when the server goes before the end.
     public mutating func next() async throws -> [UInt8]? {
       do {
-        return try await body.next().map { [UInt8](buffer: $0) }
+        if let piece = try await body.next() { return [UInt8](buffer: piece) }
+        upload?.cancel()
+        return nil
       } catch {
+        upload?.cancel()
         throw client.explained(error)
       }
     }
   }
 
-  public func makeAsyncIterator() -> Iterator { Iterator(body: body.makeAsyncIterator(), client: client) }
+  public func makeAsyncIterator() -> Iterator { Iterator(body: body.makeAsyncIterator(), upload: upload, client: client) }
 
   /// All of it; throws ``ClientError`` when there is more than `limit` bytes.
   public func collect(limit: Int) async throws -> [UInt8] {

@@ -64,16 +64,17 @@ public struct PaasClient: Sendable {
   /// being sent (full duplex). Letting go of the response closes the connection.
   public func stream(_ request: ClientRequest) async throws -> StreamingResponse {
     let deadline = request.timeout.map { NIODeadline.now() + TimeAmount($0) } ?? .distantFuture
-    let outgoing = try outgoing(request)
-    let answer: HTTPClientResponse
+    var upload: DescriptorBytes?
+    if case .descriptor(let descriptor) = request.body { upload = try DescriptorBytes(descriptor) }
     do {
-      answer = try await connections.execute(outgoing, deadline: deadline)
+      let answer = try await connections.execute(outgoing(request, upload), deadline: deadline)
+      let response = StreamingResponse(answer, upload: upload, client: self)
+      try await check(response, path: request.path)
+      return response
     } catch {
+      upload?.cancel()
       throw explained(error)
     }
-    let response = StreamingResponse(answer, address: address)
-    try await check(response, path: request.path)
-    return response
   }
 
   /// A request with a JSON body.
@@ -82,7 +83,7 @@ public struct PaasClient: Sendable {
     return ClientRequest(method, path, headers: ["Content-Type": "application/json"], body: .bytes(bytes))
   }
 
-  private func outgoing(_ request: ClientRequest) throws -> HTTPClientRequest {
+  private func outgoing(_ request: ClientRequest, _ upload: DescriptorBytes?) -> HTTPClientRequest {
     var result = HTTPClientRequest(url: address.url(of: request.path))
     result.method = HTTPMethod(rawValue: request.method.rawValue)
     result.headers.add(name: Wire.versionHeader, value: String(Wire.version))
@@ -92,7 +93,7 @@ public struct PaasClient: Sendable {
     switch request.body {
     case .none: break
     case .bytes(let bytes): result.body = .bytes(ByteBuffer(bytes: bytes))
-    case .descriptor(let descriptor): result.body = .stream(try DescriptorBytes(descriptor), length: .unknown)
+    case .descriptor: result.body = upload.map { .stream($0, length: .unknown) }
     case .sequence(let sequence): result.body = .stream(AnyBytes(sequence), length: .unknown)
     }
     return result
@@ -119,6 +120,7 @@ public struct PaasClient: Sendable {
       ClientError.timeout(address)
     case let error as HTTPClientError where error == .remoteConnectionClosed || error == .uncleanShutdown:
       ClientError.connectionLost(address)
+    case is HTTPParserError: ClientError.connectionLost(address)
     case let error as HTTPClientError: ClientError.unreachable(address, reason: error.shortDescription)
     case let error as IOError where error.errnoCode == ENOENT || error.errnoCode == ECONNREFUSED:
       ClientError.notRunning(address)
