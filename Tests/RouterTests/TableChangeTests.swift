@@ -149,7 +149,7 @@ struct TableChangeTests {
         let line = try router.connect()
         try line.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
         stuck.append(line)
-        usleep(50_000)
+        while slow.requests.count + quick.requests.count < stuck.count { usleep(1000) }
       }
       let stuckThere = slow.requests.count
       let line = try router.connect()
