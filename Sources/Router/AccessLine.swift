@@ -34,8 +34,9 @@ struct AccessLine: Sendable {
   /// The path comes from outside: no quote, no control character, 2,000 bytes at most.
   private static func quoted(_ path: String) -> String {
     String(
-      decoding: path.utf8.prefix(2000).map { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "\"") ? UInt8(ascii: "?") : $0 },
-      as: UTF8.self)
+      decoding: path.utf8.prefix(2000).map { byte in
+        byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") ? UInt8(ascii: "?") : byte
+      }, as: UTF8.self)
   }
 }
 

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import NIOHTTP1
 import Platform
@@ -9,7 +8,7 @@ final class ClientConnection: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
 
-  private enum State {
+  enum State {
     /// Between requests.
     case idle
     case exchanging(Exchange)
@@ -24,12 +23,12 @@ final class ClientConnection: ChannelInboundHandler, RemovableChannelHandler {
   let countdown: Countdown
   private let encoder: HTTPResponseEncoder
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
-  private var context: ChannelHandlerContext?
-  private var state = State.idle
-  private var inbox = CircularBuffer<HTTPServerRequestPart>()
+  var context: ChannelHandlerContext?
+  var state = State.idle
+  var inbox = CircularBuffer<HTTPServerRequestPart>()
   private var isPumping = false
   /// The client sent something after its request that is not HTTP.
-  private var parserError: HTTPParserError?
+  var parserError: HTTPParserError?
   private var origin = RequestOrigin(client: "", port: 0)
 
   private init(worker: LoopWorker) {
@@ -66,39 +65,6 @@ final class ClientConnection: ChannelInboundHandler, RemovableChannelHandler {
     flush()
     awaitRequest()
     pump()
-  }
-
-  /// Answers with a page of the router's own.
-  func send(_ page: ErrorPage, to plan: RequestPlan?, close: Bool) {
-    let body = ByteBuffer(string: page.html)
-    var headers = HTTPHeaders([
-      ("Content-Type", "text/html; charset=utf-8"), ("Content-Length", String(body.readableBytes)),
-      ("Cache-Control", "no-cache, no-store"),
-    ])
-    if let plan { headers.add(name: "X-Request-Id", value: plan.requestID) }
-    let close = close || plan?.keepAlive != true || worker.isDraining
-    if close {
-      headers.add(name: "Connection", value: "close")
-    } else if plan?.isOldClient == true {
-      headers.add(name: "Connection", value: "keep-alive")
-    }
-    write(.head(HTTPResponseHead(version: .http1_1, status: .init(statusCode: page.status), headers: headers)))
-    if plan?.head.method != .HEAD { write(.body(.byteBuffer(body))) }
-    write(.end(nil))
-    if close { linger() } else { exchangeEnded(close: false) }
-  }
-
-  /// The response cannot be completed, and must not look complete.
-  func abort(reset: Bool) {
-    guard let context else { return }
-    state = .closed
-    if reset {
-      // Without chunks or a length only a reset tells the client.
-      _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
-    } else {
-      context.flush()
-    }
-    context.close(promise: nil)
   }
 
   func become(_ side: TunnelSide) throws {
@@ -214,35 +180,11 @@ final class ClientConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
   }
 
-  private func refuse(_ error: HTTPParserError) {
-    parserError = nil
-    let tooLarge = error == .headerOverflow
-    send(.badRequest(tooLarge ? 431 : 400, tooLarge ? "The header is too large." : "This is not HTTP."), to: nil, close: true)
-  }
-
-  private func readIfWanted() {
+  func readIfWanted() {
     switch state {
     case .idle, .lingering: context?.read()
     case .exchanging(let exchange): if exchange.wantsMore, inbox.isEmpty { context?.read() }
     case .tunnelling, .closed: break
     }
-  }
-
-  private func linger() {
-    guard let context else { return }
-    state = .lingering
-    inbox.removeAll()
-    countdown.start(worker.limits.idle) { [weak self] in self?.cut() }
-    let flushed: EventLoopFuture<Void> = context.writeAndFlush(
-      wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(capacity: 0)))))
-    flushed.assumeIsolated().whenComplete { [weak self] _ in self?.lingerForEnd() }
-    readIfWanted()
-  }
-
-  private func lingerForEnd() {
-    guard case .lingering = state, let context else { return }
-    context.close(mode: .output, promise: nil)
-    countdown.start(worker.limits.linger) { [weak self] in self?.cut() }
-    context.read()
   }
 }

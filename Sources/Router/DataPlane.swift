@@ -25,7 +25,8 @@ final class DataPlane: Sendable {
     var workers: [Worker] = []
     for loop in group.makeIterator() {
       let box = try await loop.submit {
-        NIOLoopBoundBox<LoopWorker?>(LoopWorker(loop: loop, limits: limits, log: log, counters: counters), eventLoop: loop)
+        let worker = LoopWorker(loop: loop, limits: limits, log: log, counters: counters)
+        return NIOLoopBoundBox<LoopWorker?>(worker, eventLoop: loop)
       }.get()
       workers.append(Worker(loop: loop, box: box))
     }

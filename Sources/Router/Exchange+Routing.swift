@@ -33,7 +33,11 @@ extension Exchange {
     let chosen = backends[index]
     chosen.acquire()
     backend = chosen
-    if !needsFresh, let connection = worker.pool.take(chosen) { return attach(connection) }
+    if let connection = worker.pool.take(chosen) {
+      guard needsFresh else { return attach(connection) }
+      // A server of one thread may sit on this one; it could not take a new one beside it.
+      connection.close()
+    }
     connect(to: chosen)
   }
 
@@ -81,6 +85,8 @@ extension Exchange {
   private static func isTimeout(_ error: any Error) -> Bool {
     if case .connectTimeout = error as? ChannelError { return true }
     guard let error = error as? NIOConnectionError else { return false }
-    return error.connectionErrors.contains { if case .connectTimeout = $0.error as? ChannelError { true } else { false } }
+    return error.connectionErrors.contains {
+      if case .connectTimeout = $0.error as? ChannelError { true } else { false }
+    }
   }
 }

@@ -9,8 +9,7 @@ enum HostName {
       guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
       guard isPort(bytes[(close + 1)...]) else { return nil }
       let inside = bytes[1..<close]
-      guard !inside.isEmpty, inside.allSatisfy({ isHexadecimal($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
-      else { return nil }
+      guard !inside.isEmpty, inside.allSatisfy(isAddressByte) else { return nil }
       return String(decoding: bytes[...close], as: UTF8.self).lowercased()
     }
     if let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
@@ -27,8 +26,9 @@ enum HostName {
     return first == UInt8(ascii: ":") && bytes.count <= 6 && bytes.dropFirst().allSatisfy { (48...57).contains($0) }
   }
 
-  private static func isHexadecimal(_ byte: UInt8) -> Bool {
-    (48...57).contains(byte) || (97...102).contains(byte) || (65...70).contains(byte)
+  private static func isAddressByte(_ byte: UInt8) -> Bool {
+    (48...57).contains(byte) || (97...102).contains(byte) || (65...70).contains(byte) || byte == UInt8(ascii: ":")
+      || byte == UInt8(ascii: ".")
   }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -31,9 +31,8 @@ final class LoopWorker {
     self.counters = counters
     pool = UpstreamPool(idleLimit: limits.upstreamIdle, most: limits.upstreamConnections)
     let period = TimeAmount(limits.upstreamIdle / 2)
-    sweeper = loop.scheduleRepeatedTask(initialDelay: period, delay: period) { [pool = NIOLoopBound(pool, eventLoop: loop)] _ in
-      pool.value.sweep()
-    }
+    let mine = NIOLoopBound(pool, eventLoop: loop)
+    sweeper = loop.scheduleRepeatedTask(initialDelay: period, delay: period) { _ in mine.value.sweep() }
   }
 
   /// From here on no request of this loop goes to an instance that is not in the table.

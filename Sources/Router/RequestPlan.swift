@@ -86,7 +86,9 @@ struct RequestPlan: Sendable {
       guard codings.count == 1, codings[0].lowercased() == "chunked" else {
         throw RequestRefusal(501, "Unknown transfer coding.")
       }
-      guard lengths.isEmpty, request.version.minor >= 1 else { throw RequestRefusal(400, "The body's length is unclear.") }
+      guard lengths.isEmpty, request.version.minor >= 1 else {
+        throw RequestRefusal(400, "The body's length is unclear.")
+      }
       return true
     }
     guard let length = lengths.first else { return false }

@@ -7,6 +7,7 @@ import Wire
 /// any time; the router goes on with what it has and calls again at least once a second.
 struct ServerLink: Sendable {
   private let client: PaasClient
+  private let reports: Reports
   private let tables: RouteTables
   private let log: AccessLog
   private let logger: Logger
@@ -17,6 +18,7 @@ struct ServerLink: Sendable {
 
   init(socketPath: String, tables: RouteTables, log: AccessLog, logger: Logger) {
     client = PaasClient(address: .unix(path: socketPath))
+    reports = Reports(client: client, tables: tables)
     self.tables = tables
     self.log = log
     self.logger = logger
@@ -34,8 +36,8 @@ struct ServerLink: Sendable {
   /// One table before the first request, if the server answers soon: the one on disk may be old.
   func first(within limit: Duration) async {
     do {
-      try await report()
-      try await poll(limit: limit)
+      try await reports.send(limit: limit)
+      try await poll(after: 0, limit: limit)
     } catch {
       logger.notice("starting without the server", metadata: ["error": "\(error)"])
     }
@@ -47,11 +49,14 @@ struct ServerLink: Sendable {
     while !Task.isCancelled {
       do {
         // First, because a server that has just started asks where we are before it numbers its tables.
-        try await report()
+        try await reports.send(limit: Self.callLimit)
         if !isConnected { logger.info("connected to the server") }
         isConnected = true
         pause.reset()
-        try await poll(limit: Self.pollLimit)
+        // Until a server of this boot has confirmed it, our table counts as none.
+        let confirmed = await tables.isConfirmed
+        let generation = await tables.generation
+        try await poll(after: confirmed ? generation : 0, limit: Self.pollLimit)
       } catch {
         if Task.isCancelled { return }
         if isConnected { logger.notice("the server is away", metadata: ["error": "\(error)"]) }
@@ -61,21 +66,25 @@ struct ServerLink: Sendable {
     }
   }
 
-  /// Until a server of this boot has confirmed it, our table counts as none.
-  private func poll(limit: Duration) async throws {
-    let confirmed = await tables.isConfirmed
-    let generation = await tables.generation
-    let request = ClientRequest(.get, RouterRoutes.table(after: confirmed ? generation : 0), timeout: limit)
-    let response = try await client.call(request)
+  private func poll(after generation: UInt64, limit: Duration) async throws {
+    let response = try await client.call(ClientRequest(.get, RouterRoutes.table(after: generation), timeout: limit))
     guard response.status == 200 else { return }
     let table = try response.decoded(as: RoutingTable.self)
-    if confirmed, table.generation == generation { return }
+    if await tables.isConfirmed, await tables.generation == table.generation { return }
     try await tables.apply(table)
   }
 
   private func sendReports() async {
     for await _ in tables.changes {
-      do { try await report() } catch { continue }  // followTables reports again when the server is back
+      var pause = Pause()
+      while !Task.isCancelled {
+        do {
+          try await reports.send(limit: Self.callLimit)
+          break
+        } catch {
+          await pause.wait()
+        }
+      }
     }
   }
 
@@ -86,7 +95,7 @@ struct ServerLink: Sendable {
         let lines = log.take()
         if lines.isEmpty { break }
         do {
-          try await post(RouterRoutes.logs, lines)
+          try await client.send(lines, to: RouterRoutes.logs, limit: Self.callLimit)
         } catch {
           log.putBack(lines)
           break
@@ -94,14 +103,37 @@ struct ServerLink: Sendable {
       }
     }
   }
+}
 
-  private func report() async throws { try await post(RouterRoutes.report, await tables.report()) }
+/// Sends reports one after the other, each made when the one before has arrived: an old one that came late would take
+/// back what a newer one has acknowledged.
+private actor Reports {
+  private let client: PaasClient
+  private let tables: RouteTables
+  private var last: Task<Void, any Error>?
 
-  private func post(_ path: String, _ body: some Encodable) async throws {
-    let bytes = [UInt8](try Wire.encode(body))
-    _ = try await client.call(
+  init(client: PaasClient, tables: RouteTables) {
+    self.client = client
+    self.tables = tables
+  }
+
+  func send(limit: Duration) async throws {
+    let task = Task { [client, tables, last] in
+      _ = await last?.result
+      try await client.send(await tables.report(), to: RouterRoutes.report, limit: limit)
+    }
+    last = task
+    try await task.value
+  }
+}
+
+extension PaasClient {
+  /// A POST that may not take longer than `limit`.
+  fileprivate func send(_ value: some Encodable, to path: String, limit: Duration) async throws {
+    let bytes = [UInt8](try Wire.encode(value))
+    _ = try await call(
       ClientRequest(
-        .post, path, headers: ["Content-Type": "application/json"], body: .bytes(bytes), timeout: Self.callLimit))
+        .post, path, headers: ["Content-Type": "application/json"], body: .bytes(bytes), timeout: limit))
   }
 }
 

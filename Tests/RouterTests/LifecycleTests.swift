@@ -64,7 +64,8 @@ struct LifecycleTests {
     var configuration = RouterConfiguration(listenDescriptors: [listener], tableFile: file.path, socketPath: nil)
     configuration.limits = TestRouter.quick
     let role = Task { [configuration] in
-      try await RouterRole.main(configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+      let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+      return try await RouterRole.main(configuration, logger: logger)
     }
     let idle = try Line.connect(port: port)
     let slow = try Line.connect(port: port)

@@ -57,7 +57,9 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
   func write(_ bytes: [UInt8]) throws {
     var offset = 0
     while offset < bytes.count {
-      let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress.map { $0 + offset }, $0.count - offset, Int32(MSG_NOSIGNAL)) }
+      let count = bytes.withUnsafeBytes {
+        send(descriptor, $0.baseAddress.map { $0 + offset }, $0.count - offset, Int32(MSG_NOSIGNAL))
+      }
       if count <= 0 { throw LineError.failed("write", errno) }
       offset += count
     }
@@ -154,7 +156,9 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
   }
 
   /// One request and its response.
-  func ask(_ method: String, host: String, path: String = "/", headers: String = "", body: String = "") throws -> Message {
+  func ask(
+    _ method: String, host: String, path: String = "/", headers: String = "", body: String = ""
+  ) throws -> Message {
     let length = body.isEmpty ? "" : "Content-Length: \(body.utf8.count)\r\n"
     try write("\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n\(headers)\(length)\r\n\(body)")
     return try message(toHead: method == "HEAD")

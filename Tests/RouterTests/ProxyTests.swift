@@ -75,7 +75,7 @@ struct ProxyTests {
     }
   }
 
-  @Test("Connection: close works from either side, and a body that ends with the connection reaches new and old clients")
+  @Test("Connection: close works from either side, and so does a body that ends with the connection")
   func closing() async throws {
     let backend = try TestBackend { line, backend in
       let request = try line.message()
@@ -141,8 +141,10 @@ struct ProxyTests {
     try await withRouter([.live("hello", [backend.endpoint])]) { router in
       let line = try router.connect()
       var wrong = 0
-      for number in 0..<10_000 where try line.ask("GET", host: "hello.localhost", path: "/\(number)").text != "/\(number)" {
-        wrong += 1
+      for batch in 0..<500 {
+        let paths = (0..<20).map { "/\(batch)/\($0)" }
+        try line.write(paths.map { "GET \($0) HTTP/1.1\r\nHost: hello.localhost\r\n\r\n" }.joined())
+        for path in paths where try line.message().text != path { wrong += 1 }
       }
       #expect(wrong == 0)
       #expect(backend.connections < 20)

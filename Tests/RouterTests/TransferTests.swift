@@ -57,7 +57,8 @@ struct TransferTests {
       startThread {
         let piece = [UInt8](repeating: 7, count: 1 << 20)
         for _ in 0..<(Self.large >> 20) {
-          try? line.write(chunked ? Array("100000\r\n".utf8) + piece + Array("\r\n".utf8) : piece)  // seen as missing bytes
+          // What fails here is seen at the other end, as missing bytes.
+          try? line.write(chunked ? Array("100000\r\n".utf8) + piece + Array("\r\n".utf8) : piece)
           sent.add(piece.count, ordering: .relaxed)
         }
         if chunked { try? line.write("0\r\n\r\n") }
