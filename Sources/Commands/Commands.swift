@@ -5,6 +5,9 @@ import Platform
 
 /// Every command, once: the CLI, SSH and the executable's own help come from this list.
 public enum Commands {
+  /// The version of this program.
+  public static let version = "0.1.0"
+
   /// For the executable's root command, which adds the roles.
   public static let all: [any ParsableCommand.Type] = [
     Apps.self, AppsCreate.self, AppsInfo.self, AppsDestroy.self,
@@ -15,7 +18,7 @@ public enum Commands {
     Releases.self, ReleasesInfo.self, ReleasesRollback.self,
     Builds.self, BuildsInfo.self, BuildsOutput.self, BuildsCreate.self,
     Run.self, Logs.self,
-    Whoami.self, Doctor.self, Explain.self, Version.self,
+    Whoami.self, PlatformInfo.self, Doctor.self, Explain.self, Version.self,
   ]
 
   /// Parses and runs a command line, without the program's name. Prints what went wrong; returns the exit status.

@@ -44,9 +44,29 @@ struct Doctor: AsyncParsableCommand {
   }
 }
 
+struct PlatformInfo: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "platform", abstract: "Show the server's addresses, version and processes.")
+
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var connection: ConnectionOptions
+
+  func run() async throws {
+    let platform: PlatformResource = try await connection.client().get("/platform")
+    if json { return try Console.json(platform) }
+    let pid = { (pid: Int32?) in pid.map(String.init) ?? "not running" }
+    let pairs = [
+      ("Version", platform.version), ("Installation", platform.installation), ("Domain", platform.domain),
+      ("SSH", platform.ssh), ("HTTP", platform.http), ("API", platform.api), ("Server pid", "\(platform.server_pid)"),
+      ("Receiver pid", pid(platform.receiver_pid)), ("Router pid", pid(platform.router_pid)),
+    ]
+    Console.out(Layout.titled("Platform", Layout.pairs(pairs)))
+  }
+}
+
 struct Version: AsyncParsableCommand {
   /// Of this program.
-  static let number = "0.1.0"
+  static let number = Commands.version
   static let configuration = CommandConfiguration(
     commandName: "version", abstract: "Print the versions of this program and of the server.")
 

@@ -95,6 +95,7 @@ public struct RepositoryGrant: Codable, Sendable {
 /// Headers that go with a source tarball that comes from a push.
 public enum PushHeaders {
   public static let push = "Paas-Push"
+  /// Percent-encoded, as refs may hold any UTF-8.
   public static let ref = "Paas-Ref"
   public static let old = "Paas-Old"
   public static let new = "Paas-New"

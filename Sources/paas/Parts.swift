@@ -1,5 +1,6 @@
 import API
 import Buildpacks
+import Commands
 import ControlPlane
 import Glibc
 import Linux
@@ -39,8 +40,7 @@ struct Parts: Sendable {
           // An app that is not in the ledger any more has nothing left to start.
           uidBase + UInt32(clamping: (try? await store.read { try $0.app(app)?.uidIndex }) ?? 0)
         },
-        slugPath: { "\(data.path)/slugs/\($0.description.prefix(2))/\($0).tar.zst" },
-        bootTimeoutDefault: configuration.bootTimeout),
+        slugPath: { "\(data.path)/slugs/\($0.description.prefix(2))/\($0).tar.zst" }),
       sandbox: sandbox, logger: logger)
     let builder = SlugBuilder(
       sandbox: sandbox, shareDirectory: configuration.share, programPath: program,
@@ -51,7 +51,7 @@ struct Parts: Sendable {
         ssh: dialled(sockets.ssh.address, configuration.domain),
         http: dialled(sockets.http.address, configuration.domain), api: doors.apiAddress,
         bootTimeout: configuration.bootTimeout, stopGrace: configuration.stopGrace,
-        shareDirectory: configuration.share, version: Version.current, uidBase: uidBase),
+        shareDirectory: configuration.share, version: Commands.version, uidBase: uidBase),
       store: store, engine: engine, builder: BuildStep(builder, timeout: configuration.buildTimeout), logger: logger)
     return Parts(
       configuration: configuration, sandbox: sandbox, engine: engine, controlPlane: controlPlane, doors: doors,

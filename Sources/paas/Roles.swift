@@ -73,7 +73,7 @@ struct RouterCommand: AsyncParsableCommand {
     } catch {
       throw StartError((error as? any Explained)?.message ?? "\(error)", next: (error as? any Explained)?.nextStep)
     }
-    exit(status)
+    Glibc.exit(status)
   }
 }
 

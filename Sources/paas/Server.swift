@@ -1,4 +1,4 @@
-import ArgumentParser
+import ControlPlane
 import Glibc
 import Linux
 import Logging
@@ -103,7 +103,7 @@ enum Server {
   }
 
   private static func announce(_ configuration: ServerConfiguration, _ sockets: Sockets, _ parts: Parts) {
-    for sentence in parts.sandbox.capabilities.missing { fputs("paas: \(sentence)\n", stderr) }
+    for sentence in parts.sandbox.capabilities.missing { note("paas: \(sentence)\n") }
     let domain = configuration.domain
     print(
       "paas is ready: http http://APP.\(domain):\(sockets.http.address.port)/ , ssh ssh://paas@\(domain):\(sockets.ssh.address.port) , "

@@ -31,9 +31,14 @@ struct ServerCommand: AsyncParsableCommand {
   func run() async throws {
     do {
       try await Server.run(try resolved())
-    } catch let error as StartError {
-      fail(error)
+    } catch let error as any Explained {
+      fail(StartError(error.message, next: error.nextStep))
     }
+  }
+
+  private func share(_ environment: [String: String], _ program: String) throws(StartError) -> String {
+    if let named = share ?? environment["PAAS_SHARE"] { return named }
+    return try ServerConfiguration.findShare(program: program)
   }
 
   private func resolved() throws(StartError) -> ServerConfiguration {
@@ -57,7 +62,7 @@ struct ServerCommand: AsyncParsableCommand {
       http: try Listening.parse(value(http, "PAAS_HTTP", ":8080"), option: "--http"),
       ssh: try Listening.parse(value(ssh, "PAAS_SSH", ":2222"), option: "--ssh"),
       api: try Listening.parse(value(api, "PAAS_API", "127.0.0.1:7070"), option: "--api"),
-      share: try share ?? environment["PAAS_SHARE"] ?? ServerConfiguration.findShare(program: program),
+      share: try self.share(environment, program),
       bootTimeout: try seconds(bootTimeout, "PAAS_BOOT_TIMEOUT", 60),
       stopGrace: try seconds(stopGrace, "PAAS_STOP_GRACE", 30),
       buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800), environment: environment)
@@ -66,6 +71,12 @@ struct ServerCommand: AsyncParsableCommand {
 
 /// Says why on one line and ends with status 1.
 func fail(_ error: StartError) -> Never {
-  fputs("paas: \(error)\n", stderr)
+  note("paas: \(error)\n")
   exit(1)
+}
+
+/// Tells the person who started the program something, on stderr.
+func note(_ text: String) {
+  // Where nobody reads, there is nobody to tell.
+  try? Files.writeAll(Array(text.utf8), to: STDERR_FILENO, name: "stderr")
 }

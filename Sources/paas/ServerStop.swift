@@ -23,11 +23,11 @@ struct ServerStopCommand: AsyncParsableCommand {
         throw StartError(
           "cannot signal the server (pid \(server.pid))", next: "run this as the server's user or as root")
       }
-      fputs("Stopping paas (pid \(server.pid))...", stderr)
+      note("Stopping paas (pid \(server.pid))...")
       guard await server.ended(within: .seconds(120)) else {
         throw StartError("the server (pid \(server.pid)) is still ending after 120 seconds", next: "look at its log")
       }
-      fputs(all ? " done\n" : " done, apps and router go on\n", stderr)
+      note(all ? " done\n" : " done, apps and router go on\n")
     } catch {
       fail(error)
     }
@@ -47,6 +47,6 @@ struct ServerStopCommand: AsyncParsableCommand {
       _ = await router.ended(within: .seconds(35))
     }
     await Server.stopLeftovers(in: directory)
-    fputs("Stopped what the last server left running in \(directory.path)\n", stderr)
+    note("Stopped what the last server left running in \(directory.path)\n")
   }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 import Platform
@@ -63,7 +64,7 @@ enum Probe {
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     guard connect(connection, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else { return nil }
     let bytes = Array(question.utf8)
-    guard bytes.isEmpty || send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count else {
+    guard bytes.isEmpty || send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
       return nil
     }
     var buffer = [UInt8](repeating: 0, count: 64)

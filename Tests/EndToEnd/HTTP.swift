@@ -33,7 +33,7 @@ enum HTTP {
     }
     guard connected == 0 else { return nil }
     let request = Array("GET \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n".utf8)
-    guard send(connection, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) == request.count else { return nil }
+    guard send(connection, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return nil }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     while true {

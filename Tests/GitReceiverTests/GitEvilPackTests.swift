@@ -131,7 +131,8 @@ struct GitEvilPackTests {
     _ = try refusal(pack.finished)
   }
 
-  @Test("a delta whose base lies outside the pack, between objects, or at itself is refused", arguments: [0, 1, 5, 1 << 40])
+  @Test(
+    "a delta whose base lies outside the pack, between objects, or at itself is refused", arguments: [0, 1, 5, 1 << 40])
   func deltaBaseOffset(distance: Int) throws {
     var pack = PackBuilder(count: 2)
     try pack.object(3, blob())
@@ -159,7 +160,8 @@ struct GitEvilPackTests {
     for length in 0..<11 {
       let here = pack.offset
       let copy: [UInt8] = length == 0 ? [] : [0x90, UInt8(length)]
-      try pack.object(6, deltaSize(length) + deltaSize(length + 1) + copy + [1, 65], base: PackBuilder.distance(here - last))
+      try pack.object(
+        6, deltaSize(length) + deltaSize(length + 1) + copy + [1, 65], base: PackBuilder.distance(here - last))
       last = here
     }
     #expect(try refusal(pack.finished, limits: limits).kind == .limit)
@@ -233,7 +235,9 @@ struct GitEvilTreeTests {
     #expect(try tree([("100644", name)])?.kind == .badObjects)
   }
 
-  @Test("names that only look alike pass", arguments: ["...", ".gitignore", "git", ".gitmodules", "a b", "-rf", "\u{1B}[1m"])
+  @Test(
+    "names that only look alike pass",
+    arguments: ["...", ".gitignore", "git", ".gitmodules", "a b", "-rf", "\u{1B}[1m"])
   func goodNames(name: String) throws {
     #expect(try tree([("100644", name)]) == nil)
   }
@@ -270,7 +274,8 @@ struct GitEvilTreeTests {
     #expect(try tree([("100644", "a"), ("100644", "a.b"), ("40000", "ab"), ("100644", "b")]) == nil)
   }
 
-  @Test("modes that git does not write are refused", arguments: ["104755", "100600", "20666", "10644", "", "9", "100777"])
+  @Test(
+    "modes that git does not write are refused", arguments: ["104755", "100600", "20666", "10644", "", "9", "100777"])
   func modes(mode: String) throws {
     #expect(try tree([(mode, "a")]) != nil)
   }

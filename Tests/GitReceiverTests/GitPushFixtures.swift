@@ -27,7 +27,7 @@ final class SocketTransport: GitTransport {
     var offset = 0
     while offset < bytes.count {
       offset += try checked("write") {
-        send(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset, Int32(MSG_NOSIGNAL.rawValue))
+        send(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset, Int32(MSG_NOSIGNAL))
       }
     }
   }
@@ -72,7 +72,9 @@ final class LedgerServer: PushServer {
 
   func grant(app: AppName, access: RepositoryRequest.Access, token: String) throws -> RepositoryGrant {
     try state.withLock { state in
-      if state.isUnknown { throw APIError(id: "forbidden", message: "you may not push to '\(app)'", next: "ask its owner") }
+      if state.isUnknown {
+        throw APIError(id: "forbidden", message: "you may not push to '\(app)'", next: "ask its owner")
+      }
       return RepositoryGrant(
         app: self.app, created: state.created, deployBranch: state.tip == nil ? nil : "main", tip: state.tip,
         liveRelease: state.tip == nil ? nil : ReleaseVersion(3), liveCommit: state.tip)
@@ -154,7 +156,8 @@ struct PushBench {
   }
 
   /// `git push fd::3 ARGUMENTS`: the real client with our session at the other end of its descriptor 3.
-  func push(_ arguments: String..., from git: RealGit? = nil, version: GitProtocolVersion = .v0) async throws -> Outcome {
+  func push(_ arguments: String..., from git: RealGit? = nil, version: GitProtocolVersion = .v0) async throws -> Outcome
+  {
     try await served(version: version) { socket in
       try await (git ?? self.git).result(["push", "fd::3"] + arguments, descriptors: [3: socket])
     }

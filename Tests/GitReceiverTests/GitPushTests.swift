@@ -1,7 +1,9 @@
+import CLinux
 import Glibc
 import Linux
 import Logging
 import Platform
+import Synchronization
 import Testing
 import Wire
 
@@ -9,7 +11,8 @@ import Wire
 
 @Suite("git push, with the real client")
 struct GitPushTests {
-  @Test("a push deploys: objects checked, tar sent, build output shown, ref moved", arguments: [GitProtocolVersion.v0, .v1])
+  @Test(
+    "a push deploys: objects checked, tar sent, build output shown, ref moved", arguments: [GitProtocolVersion.v0, .v1])
   func deploys(version: GitProtocolVersion) async throws {
     let bench = try await PushBench()
     bench.server.state.withLock { $0.created = true }
@@ -191,12 +194,44 @@ struct GitPushTests {
       let line = "\(CommitID.zero) \(new) refs/heads/main\0report-status side-band-64k"
       let bytes = PktLine.encode(line) + PktLine.flushBytes + pack.prefix(pack.count / 2)
       try Files.writeAll(bytes, to: socket, name: "socket")
-      shutdown(socket, Int32(SHUT_RDWR))
+      shutdown(socket, Int32(SHUT_WR))
       return try await git("version")
     }
     #expect(outcome.status == 0)
     #expect(try bench.quarantines.isEmpty)
     #expect(bench.server.state.withLock { $0.builds.isEmpty })
+  }
+
+  @Test("a client that goes after its build was accepted does not cancel it")
+  func clientLeaves() async throws {
+    let bench = try await PushBench()
+    let git = bench.git
+    let new = try await git("rev-parse", "HEAD").line
+    let pack = try await git("pack-objects", "--all", "--stdout", "-q").output
+    let outcome = try await bench.served { socket in
+      let greeting = ClientInput(SocketTransport(socket))
+      while try greeting.packet() != .flush {}
+      let line = "\(CommitID.zero) \(new) refs/heads/main\0report-status side-band-64k"
+      try Files.writeAll(PktLine.encode(line) + PktLine.flushBytes + pack, to: socket, name: "socket")
+      shutdown(socket, Int32(SHUT_RDWR))
+      return try await git("version")
+    }
+    #expect(outcome.status == 0)
+    #expect(try await bench.bare("rev-parse", "main").line == new)
+    #expect(bench.server.state.withLock { $0.outcomes } == [.applied])
+  }
+
+  @Test("silence is filled with empty packets, so that nobody takes the connection for dead")
+  func keepAlive() async throws {
+    var ends: [Int32] = [-1, -1]
+    try checkedNegative("socketpair") { paas_socketpair(&ends) }
+    let (ours, theirs) = (ends[0], ends[1])
+    defer { for end in [ours, theirs] { close(end) } }
+    let client = SideBand(SocketTransport(ours), multiplexed: true)
+    client.startKeepAlive(interval: .zero)
+    let bytes = try await blocking { try ClientInput(SocketTransport(theirs)).bytes(5) }
+    #expect(bytes == Array("0005".utf8) + [2])
+    client.report([])
   }
 
   @Test("an old client without side band gets its report all the same")

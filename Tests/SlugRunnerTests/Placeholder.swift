@@ -1,1 +1,1 @@
-// tests
+// replaced by its room

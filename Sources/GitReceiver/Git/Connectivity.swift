@@ -48,7 +48,9 @@ struct Connectivity {
     switch kind {
     case .blob: return []
     case .commit:
-      guard let commit = ObjectLinks.commit(data) else { throw GitError(.badObjects, "commit \(id) has no readable head") }
+      guard let commit = ObjectLinks.commit(data) else {
+        throw GitError(.badObjects, "commit \(id) has no readable head")
+      }
       return [Link(id: commit.tree, kind: .tree)] + commit.parents.map { Link(id: $0, kind: .commit) }
     case .tag:
       guard let tag = ObjectLinks.tag(data) else { throw GitError(.badObjects, "tag \(id) has no readable head") }

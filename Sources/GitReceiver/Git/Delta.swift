@@ -46,7 +46,11 @@ enum Delta {
     var length = 0
     for bit in 0..<7 where opcode & (1 << UInt8(bit)) != 0 {
       guard position < delta.count else { throw broken("is cut short") }
-      if bit < 4 { offset |= Int(delta[position]) << (8 * bit) } else { length |= Int(delta[position]) << (8 * (bit - 4)) }
+      if bit < 4 {
+        offset |= Int(delta[position]) << (8 * bit)
+      } else {
+        length |= Int(delta[position]) << (8 * (bit - 4))
+      }
       position += 1
     }
     if length == 0 { length = 0x10000 }

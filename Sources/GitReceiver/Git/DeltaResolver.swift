@@ -56,7 +56,8 @@ struct DeltaResolver {
     }
     guard let missing = scan.firstReference.keys.min() else { return }
     throw GitError(
-      .badObjects, "\(scan.firstReference.count) deltas in the pack have bases that are nowhere, \(missing) is the first",
+      .badObjects,
+      "\(scan.firstReference.count) deltas in the pack have bases that are nowhere, \(missing) is the first",
       next: "run `git fsck` in the clone, then push again")
   }
 
@@ -87,7 +88,8 @@ struct DeltaResolver {
     if stack[top].next == PackScan.none { release(top) }
     let depth = stack[top].depth + 1
     guard depth <= limits.deltaDepth else {
-      throw GitError(.limit, "the pack has a chain of more than \(limits.deltaDepth) deltas", next: "run `git gc` and push again")
+      throw GitError(
+        .limit, "the pack has a chain of more than \(limits.deltaDepth) deltas", next: "run `git gc` and push again")
     }
     let kind = stack[top].kind
     let data = try apply(index, to: base)

@@ -29,7 +29,8 @@ func gitFound(_ action: @autoclosure () -> String, _ call: () -> Int32) throws(G
 enum LibGit2 {
   static let started: Bool = {
     guard git_libgit2_init() >= 0 else { return false }
-    for level in [GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA] {
+    for level in [GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA]
+    {
       guard paas_git2_search_path(level.rawValue, "") >= 0 else { return false }
     }
     return paas_git2_option_int(Int32(GIT_OPT_ENABLE_FSYNC_GITDIR.rawValue), 1) >= 0

@@ -141,7 +141,8 @@ enum ObjectLinks {
 
 /// Bytes of a path as they may be shown.
 func shown(_ bytes: some Sequence<UInt8>) -> String {
-  String(String(decoding: Array(bytes), as: UTF8.self).unicodeScalars.prefix(120).map {
-    $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0)
-  })
+  String(
+    String(decoding: Array(bytes), as: UTF8.self).unicodeScalars.prefix(120).map {
+      $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0)
+    })
 }

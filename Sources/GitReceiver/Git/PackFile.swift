@@ -37,7 +37,8 @@ final class PackFile {
     return try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
       while count < length {
         let read = try checked("read the quarantined pack") {
-          pread(descriptor, buffer.baseAddress.map { $0 + count }, length - count, off_t(range.lowerBound) + off_t(count))
+          pread(
+            descriptor, buffer.baseAddress.map { $0 + count }, length - count, off_t(range.lowerBound) + off_t(count))
         }
         guard read > 0 else { throw GitError(.internalError, "the quarantined pack became shorter") }
         count += read

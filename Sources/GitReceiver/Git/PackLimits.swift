@@ -24,7 +24,8 @@ struct InflateBudget {
   mutating func spend(_ size: UInt64) throws(GitError) {
     guard size <= UInt64(limits.objectBytes) else {
       throw GitError(
-        .limit, "an object of \(mebibytes(size)) MiB is in the pack, the limit is \(mebibytes(UInt64(limits.objectBytes))) MiB",
+        .limit,
+        "an object of \(mebibytes(size)) MiB is in the pack, the limit is \(mebibytes(UInt64(limits.objectBytes))) MiB",
         next: "keep large files out of the repository, or fetch them while building")
     }
     spent += size

@@ -93,7 +93,9 @@ final class PackReceiver {
       announced.append(input.available[0])
       input.consume(1)
     }
-    guard computed == announced else { throw GitError(.badObjects, "the pack's checksum is wrong; it was damaged on its way") }
+    guard computed == announced else {
+      throw GitError(.badObjects, "the pack's checksum is wrong; it was damaged on its way")
+    }
     try flush()
     return computed
   }

@@ -35,7 +35,9 @@ struct PackScan {
     let head = try pack.bytes(12)
     guard head.starts(with: "PACK".utf8) else { throw GitError(.badObjects, "what the client sent is no pack") }
     let version = head[4..<8].reduce(0) { $0 << 8 | Int($1) }
-    guard version == 2 || version == 3 else { throw GitError(.badObjects, "the pack has the unknown version \(version)") }
+    guard version == 2 || version == 3 else {
+      throw GitError(.badObjects, "the pack has the unknown version \(version)")
+    }
     let count = head[8..<12].reduce(0) { $0 << 8 | Int($1) }
     guard count <= limits.objects else {
       throw GitError(
@@ -138,6 +140,8 @@ struct PackScan {
 /// The id of an object, by libgit2's SHA-1, which detects collision attacks. Throws ``GitError``.
 func hash(_ data: UnsafeRawBufferPointer, kind: ObjectKind) throws(GitError) -> ObjectID {
   var oid = git_oid()
-  try git("hash a \(kind.name)") { git_odb_hash(&oid, data.baseAddress, data.count, git_object_t(Int32(kind.rawValue))) }
+  try git("hash a \(kind.name)") {
+    git_odb_hash(&oid, data.baseAddress, data.count, git_object_t(Int32(kind.rawValue)))
+  }
   return ObjectID(oid)
 }

@@ -27,12 +27,14 @@ extension PushSession {
       let (_, exit) = try server.followBuild(app: app, build: id, token: token) { show($0, client) }
       guard exit.committed else {
         discard(push, grant)
-        return .rejected("\((exit.code ?? .platformError).rawValue): \(exit.reason ?? "the build ended without a reason")")
+        return .rejected(
+          "\((exit.code ?? .platformError).rawValue): \(exit.reason ?? "the build ended without a reason")")
       }
       return try moveRef(ref, to: step.command.new, push, grant)
     } catch {
       let shown = Explanation(error)
-      logger.error("deploy not followed to its end", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
+      logger.error(
+        "deploy not followed to its end", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
       client.progress(PushText.error(shown.line))
       return .rejected("\(FailureCode.platformError.rawValue): \(shown.message)")
     }
@@ -80,10 +82,15 @@ extension PushSession {
   private func moveRef(
     _ ref: RefName, to new: ObjectID, _ push: PushID, _ grant: RepositoryGrant
   ) throws -> DeployEnd {
-    try repositories.applyPending(app: grant.app.id, server: server)
+    do {
+      try repositories.applyPending(app: grant.app.id, server: server)
+    } catch {
+      // It stays pending in the ledger, and every later step of anybody tries it again.
+      logger.error("ref update not applied", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
+    }
     discard(push, grant)
     guard try repositories.open(app: grant.app.id, create: false).target(of: ref) == new else {
-      return .rejected("the release is live, but \(ref) has moved meanwhile; fetch first")
+      return .rejected("the release is live, but \(ref) is not at its commit yet; see `paas releases -a \(app)`")
     }
     return .committed
   }

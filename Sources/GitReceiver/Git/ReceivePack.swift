@@ -91,7 +91,8 @@ struct ReceivePack {
     if line.starts(with: "shallow ".utf8) {
       guard let id = ObjectID(line.dropFirst(8)) else { throw Self.badLine(line) }
       guard shallow.count < Self.maximumCommands else {
-        throw GitError(.limit, "the clone is shallow in too many places", next: "run `git fetch --unshallow` and push again")
+        throw GitError(
+          .limit, "the clone is shallow in too many places", next: "run `git fetch --unshallow` and push again")
       }
       shallow.append(id)
     } else {
@@ -140,7 +141,8 @@ struct PushReport: Equatable {
     for (name, result) in results {
       switch result {
       case .ok: bytes += PktLine.encode(Array("ok ".utf8) + name + [10])
-      case .rejected(let reason): bytes += PktLine.encode(Array("ng ".utf8) + name + Array(" \(oneLine(reason))\n".utf8))
+      case .rejected(let reason):
+        bytes += PktLine.encode(Array("ng ".utf8) + name + Array(" \(oneLine(reason))\n".utf8))
       }
     }
     return bytes + PktLine.flushBytes

@@ -66,7 +66,9 @@ extension Repositories {
     return try locked(update.app) {
       let repository = try open(app: update.app, create: false)
       let new = ObjectID(update.new)
-      guard repository.contains(new) else { return .impossible(reason: "commit \(update.new) is not in the repository") }
+      guard repository.contains(new) else {
+        return .impossible(reason: "commit \(update.new) is not in the repository")
+      }
       let current = try repository.target(of: update.ref)
       if current != new {
         // A repository that was lost and made again has neither the ref nor what it named: it starts over.

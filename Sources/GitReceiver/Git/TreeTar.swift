@@ -22,7 +22,9 @@ struct TreeTar {
 
   /// Writes the whole tree of the commit to the descriptor. Throws ``GitError`` or the Archive room's error; the
   /// stream is then torn, and its reader refuses it.
-  static func write(_ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits()) throws {
+  static func write(_ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits())
+    throws
+  {
     let data = try repository.contents(of: ObjectID(commit), .commit)
     guard let links = ObjectLinks.commit(data) else {
       throw GitError(.badObjects, "commit \(commit) has no readable head")
