@@ -97,4 +97,7 @@ extension Machine {
   public static func forgoPrivileges() {
     _ = paas_no_new_privileges()
   }
+
+  /// What ps and /proc/PID/comm call this process; 15 bytes at most.
+  public static func nameProcess(_ name: String) { paas_name_process(name) }
 }

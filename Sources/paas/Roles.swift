@@ -83,6 +83,7 @@ func becomeRole(_ name: String) throws {
   guard geteuid() != 0 else {
     fail(StartError("the \(name) does not run as root", next: "start `paas server`; it starts the \(name)"))
   }
+  Machine.nameProcess("paas-\(name)")
   Machine.forgoPrivileges()
   LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
 }

@@ -10,7 +10,6 @@ struct RouterProcess: Sendable {
   let users: RoleUsers
   let environment: [String: String]
   let http: Listening
-  let handover: Int32
 
   /// Who serves, and where; kept in run/router.json so that a new server can find it.
   struct Record: Codable, Sendable {
@@ -23,6 +22,8 @@ struct RouterProcess: Sendable {
       open(data.path + "/logs/router-process.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     }
     defer { close(log) }
+    let handover = try Listening.unix(data.handoverSocket)
+    defer { close(handover) }
     var request = ChildRequest(
       path: nil,
       arguments: [
@@ -37,19 +38,26 @@ struct RouterProcess: Sendable {
     return Supervisor.Running(identity: identity) { _ = await child.exitStatus() }
   }
 
-  /// The router of an earlier server of this directory, with copies of its listening sockets, HTTP first, then its
-  /// handover socket; `nil` when none lives.
-  static func living(in data: DataDirectory) -> (record: Record, http: Int32, handover: Int32)? {
-    guard let record = record(in: data), record.identity.isAlive,
-      let connection = Listening.connectUnix(data.handoverSocket)
-    else { return nil }
+  /// The router of an earlier server of this directory, with a copy of its listening socket; `nil` when none lives.
+  /// One that lives and does not hand its socket over is told to end.
+  static func living(in data: DataDirectory) -> (record: Record, http: Int32)? {
+    guard let record = record(in: data), record.identity.isAlive else { return nil }
+    guard let http = handedOver(by: data.handoverSocket) else {
+      record.identity.signal(SIGTERM)
+      return nil
+    }
+    return (record, http)
+  }
+
+  private static func handedOver(by socket: String) -> Int32? {
+    guard let connection = Listening.connectUnix(socket) else { return nil }
     defer { close(connection) }
-    var deadline = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &deadline, socklen_t(MemoryLayout<timeval>.size))
+    var limit = timeval(tv_sec: 5, tv_usec: 0)
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var descriptors = [Int32](repeating: -1, count: 8)
-    guard paas_receive_fds(connection, &descriptors, descriptors.count) >= 2 else { return nil }
-    for extra in descriptors.dropFirst(2) where extra >= 0 { close(extra) }
-    return (record, descriptors[0], descriptors[1])
+    guard paas_receive_fds(connection, &descriptors, descriptors.count) >= 1 else { return nil }
+    for extra in descriptors.dropFirst() where extra >= 0 { close(extra) }
+    return descriptors[0]
   }
 
   static func record(in data: DataDirectory) -> Record? {

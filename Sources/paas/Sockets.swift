@@ -7,8 +7,6 @@ import Platform
 struct Sockets: Sendable {
   var ssh: Listening
   var http: Listening
-  /// Over which the router hands its listening socket to the next server.
-  var handover: Int32
   /// The router of an earlier server, when it lives and listens where this server wants to.
   var living: RouterProcess.Record?
 
@@ -16,14 +14,12 @@ struct Sockets: Sendable {
     let ssh = try Listening.tcp(configuration.ssh, option: "--ssh")
     let found = RouterProcess.living(in: configuration.data)
     if let found, wants(configuration.http, found.record.http) {
-      // The router keeps its handover socket; a new one is made for the router that may follow it.
       let http = Listening(descriptor: found.http, address: found.record.http)
-      return Sockets(ssh: ssh, http: http, handover: found.handover, living: found.record)
+      return Sockets(ssh: ssh, http: http, living: found.record)
     }
     if let found { replace(found.record) }
     let http = try Listening.tcp(configuration.http, option: "--http")
-    let handover = try Listening.unix(configuration.data.handoverSocket)
-    return Sockets(ssh: ssh, http: http, handover: handover, living: nil)
+    return Sockets(ssh: ssh, http: http, living: nil)
   }
 
   private static func wants(_ asked: Address, _ has: Address) -> Bool {

@@ -67,6 +67,8 @@ int paas_no_new_privileges(void) {
   return clear_capabilities();
 }
 
+void paas_name_process(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 int paas_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) != 0 ? -errno : 0; }
 
 // ---- spawn; between fork and exec only async-signal-safe calls

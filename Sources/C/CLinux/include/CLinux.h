@@ -63,6 +63,8 @@ int paas_receive_fds(int socket, int *fds, size_t capacity);
 int paas_drop_privileges(uid_t uid, gid_t gid, const char **stage);
 /// No new privileges and no capabilities for a process that is not root.
 int paas_no_new_privileges(void);
+/// The name that ps and /proc/PID/comm show; 15 bytes at most.
+void paas_name_process(const char *name);
 /// 0: this process may not be traced or dumped by its own user.
 int paas_set_dumpable(int dumpable);
 /// True when the effective set holds CAP_SYS_ADMIN.
