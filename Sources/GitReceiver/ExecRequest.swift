@@ -22,7 +22,10 @@ enum ExecRequest: Equatable {
     case "git-upload-pack": self = .fetch(try Self.app(Array(words), of: verb))
     case _ where verb.hasPrefix("git-"):
       throw ExecRefusal("'\(printable(verb))' is not served here", next: "use git push")
-    default: self = .command(name: try Self.command(verb), arguments: Array(words))
+    default:
+      let name = try Self.command(verb)
+      try Self.refuseOtherServers(words)
+      self = .command(name: name, arguments: Array(words))
     }
   }
 
@@ -51,6 +54,15 @@ enum ExecRequest: Equatable {
     }
   }
 
+  /// The command's child runs as the receiver: it must not carry the session's token elsewhere, nor reach a socket that
+  /// trusts the receiver's user.
+  private static func refuseOtherServers(_ arguments: ArraySlice<String>) throws(ExecRefusal) {
+    let options = arguments.prefix { $0 != "--" }
+    guard !options.contains(where: { $0 == "--host" || $0.hasPrefix("--host=") }) else {
+      throw ExecRefusal("--host cannot be used over SSH", next: "put -- before a command of the app's own")
+    }
+  }
+
   /// What comes before the first colon. Roles of the program (`server`, `worker`, …) and commands that only make sense
   /// on the user's own machine are not in the list, so nobody reaches them over SSH.
   private static let nouns: Set<String> = [
@@ -64,7 +76,8 @@ enum ExecRequest: Equatable {
     if plain.contains(verb) || verb == "git:set" { return verb }
     let parts = verb.split(separator: ":", omittingEmptySubsequences: false)
     let wellFormed = parts.allSatisfy { part in
-      !part.isEmpty && !part.hasPrefix("-") && part.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "-") }
+      !part.isEmpty && !part.hasPrefix("-")
+        && part.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "-") }
     }
     guard wellFormed, let noun = parts.first, nouns.contains(String(noun)) else {
       throw ExecRefusal("unknown command '\(printable(verb))'", next: ExecRefusal.list)

@@ -20,7 +20,14 @@ struct ReceiverClient: PushServer {
 
   // MARK: Sessions
 
-  func authenticate(_ offer: KeyOffer) throws -> Session { try own.post(ReceiverRoutes.sessions, offer) }
+  /// Throws `APIError` for an unknown key. A server that does not answer holds a login up no longer than its grace.
+  func authenticate(_ offer: KeyOffer) throws -> Session {
+    let body = RequestBody.bytes(Array(try Wire.encode(offer)))
+    let headers = ["Content-Type": "application/json"]
+    return try own.call(
+      ClientRequest(.post, ReceiverRoutes.sessions, headers: headers, body: body, timeout: .seconds(15))
+    ).decoded()
+  }
 
   /// Tells the server that the session is over. One that cannot be told forgets it with its next start.
   func endSession(token: String, logger: Logger) {
@@ -105,7 +112,10 @@ struct ReceiverClient: PushServer {
   private static func exit(_ record: StreamRecord) -> (Int32, StreamExit) {
     let details = try? Wire.decode(StreamExit.self, from: Data(record.payload.dropFirst(4)))
     // Details that cannot be read: the ledger knows, and the pending ref update tells.
-    return (record.exitStatus ?? 1, details ?? StreamExit(committed: false, code: .platformError, reason: "unreadable end of build"))
+    return (
+      record.exitStatus ?? 1,
+      details ?? StreamExit(committed: false, code: .platformError, reason: "unreadable end of build")
+    )
   }
 
   func pendingRefUpdates(app: AppID?) throws -> [RefUpdate] { try own.get(ReceiverRoutes.refUpdates(app: app)) }

@@ -35,7 +35,9 @@ public struct ReceiverConfiguration: Sendable {
 public enum ReceiverRole {
   /// Serves until the lifeline ends, and then ends the process at once: sessions without a server are of no use, and
   /// everything a push needs later is in the ledger. Returns only the exit status of a lifeline that is no descriptor.
-  public static func main(_ configuration: ReceiverConfiguration, logger: Logger = Logger(label: "receiver")) throws -> Int32 {
+  public static func main(_ configuration: ReceiverConfiguration, logger: Logger = Logger(label: "receiver")) throws
+    -> Int32
+  {
     raiseDescriptorLimit()
     let server = try start(configuration, logger: logger)
     defer { server.stop() }

@@ -106,7 +106,8 @@ struct ReceiverClientTests {
         return first
       }
       let alive = StreamRecord(.keepAlive).encoded
-      return broken ? .broken(alive + stored[0].encoded + stored[1].encoded.prefix(5)) : .status(200, alive + all.dropFirst(offset))
+      return broken
+        ? .broken(alive + stored[0].encoded + stored[1].encoded.prefix(5)) : .status(200, alive + all.dropFirst(offset))
     }
     let client = platform.client
     let (end, seen) = try await blocking {
@@ -128,7 +129,8 @@ struct ReceiverClientTests {
     let client = platform.client
     await #expect(throws: CancellationError.self) {
       try await blocking {
-        _ = try client.followBuild(app: AppName("hello"), build: BuildID(), token: "t") { _ in throw CancellationError() }
+        _ = try client.followBuild(app: AppName("hello"), build: BuildID(), token: "t") { _ in throw CancellationError()
+        }
       }
     }
     #expect(platform.stub.requests.count == 1)

@@ -73,6 +73,14 @@ struct SSHExecRequestTests {
     #expect(refused.nextStep == "`help` lists the commands")
   }
 
+  @Test("no command is led to another server, nor to a socket that trusts the receiver")
+  func otherServers() throws {
+    #expect(refusal("apps --host unix:/var/lib/paas/run/control.sock")?.message == "--host cannot be used over SSH")
+    #expect(refusal("config -a hello --host=http://127.0.0.1:9/") != nil)
+    let run = try parse("run -a hello -- mysql --host db")
+    #expect(run == .command(name: "run", arguments: ["-a", "hello", "--", "mysql", "--host", "db"]))
+  }
+
   @Test("shell metacharacters in arguments are plain text")
   func metacharacters() throws {
     #expect(
@@ -99,7 +107,8 @@ struct SSHExecRequestTests {
   @Test(
     "text that cannot be split is refused",
     arguments: [
-      "apps 'open", "apps \"open", "apps \\", "apps a\nid", "apps a\rb", "apps \u{0}", "apps \u{1b}[2J", "apps 'a\u{0}b'",
+      "apps 'open", "apps \"open", "apps \\", "apps a\nid", "apps a\rb", "apps \u{0}", "apps \u{1b}[2J",
+      "apps 'a\u{0}b'",
     ])
   func broken(_ text: String) {
     #expect(refusal(text) != nil)
@@ -108,7 +117,9 @@ struct SSHExecRequestTests {
   @Test("invalid UTF-8 and oversized commands are refused")
   func bytes() {
     #expect(throws: ExecRefusal.self) { try ExecRequest(parsing: Array("apps ".utf8) + [0xFF, 0xFE]) }
-    #expect(throws: ExecRefusal.self) { try ExecRequest(parsing: Array("apps ".utf8) + [UInt8](repeating: 97, count: 128 << 10)) }
+    #expect(throws: ExecRefusal.self) {
+      try ExecRequest(parsing: Array("apps ".utf8) + [UInt8](repeating: 97, count: 128 << 10))
+    }
     #expect(throws: ExecRefusal.self) { try parse("apps" + String(repeating: " a", count: 600)) }
   }
 

@@ -75,7 +75,8 @@ final class SSHHarness: Sendable {
   var unknownKey: String { "\(directory)/unknown" }
 
   init(
-    keyType: [String] = ["-t", "ed25519"], limits: ConnectionLimits.Limits = .init(), loginGrace: Duration = .seconds(30),
+    keyType: [String] = ["-t", "ed25519"], limits: ConnectionLimits.Limits = .init(),
+    loginGrace: Duration = .seconds(30),
     platform: (@Sendable (StubServer.Request, _ repositories: Repositories) -> StubServer.Response)? = nil
   ) async throws {
     signal(SIGPIPE, SIG_IGN)
@@ -165,7 +166,9 @@ private let sharedHostKeys = Result { () throws -> String in
 }
 
 func listenOnLoopback() throws -> (Int32, UInt16) {
-  let listener = try checked("make a socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
+  let listener = try checked("make a socket") {
+    socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian

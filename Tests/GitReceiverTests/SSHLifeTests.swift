@@ -10,7 +10,9 @@ import Wire
 
 /// A connection that says nothing.
 private func connect(_ port: UInt16) throws -> Int32 {
-  let socket = try checked("make a socket") { Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
+  let socket = try checked("make a socket") {
+    Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_port = port.bigEndian

@@ -34,7 +34,8 @@ private final class PlatformHalf: Sendable {
     case ("GET", ReceiverRoutes.refUpdates(app: app.id)):
       return .json(state.withLock { $0.outcome == nil && commits ? [$0.update].compactMap(\.self) : [] })
     case ("POST", ReceiverRoutes.builds(app: app.name)): return accept(request)
-    case ("GET", ReceiverRoutes.buildOutput(app: app.name, build: build, offset: 0)): return output(repositories, request)
+    case ("GET", ReceiverRoutes.buildOutput(app: app.name, build: build, offset: 0)):
+      return output(repositories, request)
     case ("POST", ReceiverRoutes.refUpdateOutcome(build)):
       state.withLock { $0.outcome = try? Wire.decode(RefUpdateOutcome.self, from: Data(request.body)) }
       return .status(204, [])
@@ -43,7 +44,8 @@ private final class PlatformHalf: Sendable {
   }
 
   private func accept(_ request: StubServer.Request) -> StubServer.Response {
-    guard let old = try? CommitID(request.headers["paas-old"] ?? ""), let push = PushID(request.headers["paas-push"] ?? ""),
+    guard let old = try? CommitID(request.headers["paas-old"] ?? ""),
+      let push = PushID(request.headers["paas-push"] ?? ""),
       let new = try? CommitID(request.headers["paas-new"] ?? ""), let ref = try? RefName("refs/heads/main")
     else { return .error("invalid_params", "headers", status: 422) }
     state.withLock {

@@ -52,7 +52,8 @@ struct SSHServerTests {
     #expect(ended.text == SSHHarness.token, "\(ended.errors)")
   }
 
-  @Test("only public keys are offered", arguments: ["password", "keyboard-interactive", "hostbased", "gssapi-with-mic"])
+  @Test(
+    "only public keys are offered", arguments: ["password", "keyboard-interactive", "hostbased", "gssapi-with-mic"])
   func onlyKeys(_ method: String) async throws {
     let harness = try await SSHHarness()
     let ended = try await harness.ssh("apps", options: ["-v", "-o", "PreferredAuthentications=\(method)"])
@@ -110,6 +111,16 @@ struct SSHServerTests {
     #expect(ended.output == input)
   }
 
+  @Test("a change of keys in the middle of a stream loses nothing")
+  func rekey() async throws {
+    let harness = try await SSHHarness()
+    let input = (0..<5 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    let ended = try await harness.ssh("apps", options: ["-v", "-o", "RekeyLimit=1M"], input: input)
+    #expect(ended.output == input)
+    #expect(ended.status == 0)
+    #expect(ended.errors.ranges(of: "SSH2_MSG_NEWKEYS received").count > 2)
+  }
+
   @Test("20 MB come out of a command that reads nothing")
   func bulkOutput() async throws {
     let harness = try await SSHHarness()
@@ -147,7 +158,8 @@ struct SSHServerTests {
     #expect(ended.status == 2)
     #expect(ended.errors.hasPrefix(" !     "))
     #expect(ended.output.isEmpty)
-    #expect(harness.stub.requests.allSatisfy { $0.path == ReceiverRoutes.sessions || $0.path == ReceiverRoutes.session })
+    #expect(
+      harness.stub.requests.allSatisfy { $0.path == ReceiverRoutes.sessions || $0.path == ReceiverRoutes.session })
   }
 
   @Test("cloning says that it is not available yet")
@@ -226,7 +238,9 @@ struct SSHServerTests {
     let verbose = try await harness.ssh(options: ["-vv"])
     #expect(verbose.errors.contains("kex: algorithm: curve25519-sha256"))
     #expect(verbose.errors.contains("kex: host key algorithm: ssh-ed25519"))
-    for old in ["KexAlgorithms=diffie-hellman-group14-sha256", "Ciphers=aes128-ctr", "HostKeyAlgorithms=ecdsa-sha2-nistp256"] {
+    for old in [
+      "KexAlgorithms=diffie-hellman-group14-sha256", "Ciphers=aes128-ctr", "HostKeyAlgorithms=ecdsa-sha2-nistp256",
+    ] {
       let ended = try await harness.ssh(options: ["-o", old, "-o", "LogLevel=INFO"])
       #expect(ended.status == 255, "\(old)")
       #expect(ended.errors.contains("Unable to negotiate"), "\(old)")

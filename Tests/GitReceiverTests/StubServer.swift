@@ -43,7 +43,9 @@ final class StubServer: Sendable {
   init(path: String, handler: @escaping Handler) throws {
     self.path = path
     self.handler = handler
-    descriptor = try checked("make a socket") { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
+    descriptor = try checked("make a socket") {
+      socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -107,7 +109,8 @@ final class StubServer: Sendable {
       headers[line[..<colon].lowercased()] = String(line[line.index(after: colon)...].drop { $0 == " " })
     }
     return Request(
-      method: first.first.map(String.init) ?? "", path: first.count > 1 ? String(first[1]) : "", headers: headers, body: [])
+      method: first.first.map(String.init) ?? "", path: first.count > 1 ? String(first[1]) : "", headers: headers,
+      body: [])
   }
 
   private func body(of request: inout Request, _ connection: Int32, _ buffer: inout [UInt8]) {

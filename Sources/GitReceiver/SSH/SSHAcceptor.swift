@@ -11,6 +11,7 @@ final class SSHAcceptor {
     self.bind = bind
     var no = false
     try check("leave system configuration alone", ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no))
+    try set(SSH_BIND_OPTIONS_BANNER, "paas")
     try set(SSH_BIND_OPTIONS_HOSTKEY, keys.ed25519)
     try set(SSH_BIND_OPTIONS_HOSTKEY, keys.rsa)
     try set(SSH_BIND_OPTIONS_KEY_EXCHANGE, "curve25519-sha256,curve25519-sha256@libssh.org")
@@ -41,7 +42,8 @@ final class SSHAcceptor {
     ssh_options_set(session, SSH_OPTIONS_COMPRESSION_C_S, "none")
     ssh_options_set(session, SSH_OPTIONS_COMPRESSION_S_C, "none")
     guard ssh_bind_accept_fd(bind, session, socket) == SSH_OK else {
-      throw SSHError.library(action: "take over an SSH connection", reason: SSHError.reason(UnsafeMutableRawPointer(bind)))
+      throw SSHError.library(
+        action: "take over an SSH connection", reason: SSHError.reason(UnsafeMutableRawPointer(bind)))
     }
     ssh_set_blocking(session, 0)
     ssh_set_auth_methods(session, Int32(SSH_AUTH_METHOD_PUBLICKEY))

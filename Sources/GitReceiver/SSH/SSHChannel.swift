@@ -46,7 +46,8 @@ final class SSHChannel {
     guard isOpen else { throw .clientGone }
     let length = UInt32(min(bytes.count, 64 << 10))
     let count = connection.locked {
-      toError ? ssh_channel_write_stderr(raw, bytes.baseAddress, length) : ssh_channel_write(raw, bytes.baseAddress, length)
+      toError
+        ? ssh_channel_write_stderr(raw, bytes.baseAddress, length) : ssh_channel_write(raw, bytes.baseAddress, length)
     }
     guard count >= 0 else { throw .clientGone }
     return Int(count)

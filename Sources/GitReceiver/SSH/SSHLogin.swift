@@ -47,7 +47,9 @@ struct SSHLoginDialogue {
   private mutating func answer(_ message: SSHMessage) throws(SSHError) -> SSHLogin? {
     switch message.kind {
     case .service(let name):
-      guard name == "ssh-userauth" else { throw .protocolViolation("the client asked for the service '\(printable(name))'") }
+      guard name == "ssh-userauth" else {
+        throw .protocolViolation("the client asked for the service '\(printable(name))'")
+      }
       message.acceptService()
     case .login(method: "none"): message.refuse()  // how clients ask for the methods
     case .keyProbe:
