@@ -96,7 +96,7 @@ let package = Package(
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
-    tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store", "Linux", logging]),
+    tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
     tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client"]),
     tests("ClientTests", ["Client", "Platform", "Wire", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire"]),
