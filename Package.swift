@@ -55,8 +55,8 @@ let package = Package(
 
     // The four rooms the project exists for; they never import one another
     room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", logging]),
-    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", "CLinux", crypto, logging]),
-    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
+    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", "CLinux", crypto]),
+    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
 
     // What the server is made of
@@ -93,7 +93,7 @@ let package = Package(
     tests("WireTests", ["Platform", "Wire"]),
     tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux"]),
     tests("BuildpacksTests", ["paas", "Buildpacks", "Platform", "Archive", "Sandbox", "Linux", crypto]),
-    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
+    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux", crypto, logging]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),

@@ -37,15 +37,31 @@ public struct SlugIgnore: Sendable, Equatable {
     guard !components.isEmpty, components.count <= 64, components.allSatisfy({ $0.count <= 255 }) else { return nil }
     var parts = components.map { $0 == Array("**".utf8) ? nil : $0 }
     if !anchored { parts.insert(nil, at: 0) }
+    // `a/**` means what is below `a`, not `a` itself.
+    if components.last == Array("**".utf8) { parts.append(Array("*".utf8)) }
     return Pattern(parts: parts, directoriesOnly: directoriesOnly)
   }
 
+  /// Goes back to the last `**` only, as ``Glob`` does to the last `*`: bounded however many there are.
   private static func matches(_ parts: ArraySlice<[UInt8]?>, _ names: ArraySlice<ArraySlice<UInt8>>) -> Bool {
-    guard let part = parts.first else { return names.isEmpty }
-    guard let name = names.first else { return false }
-    if let part { return Glob.matches(part[...], name) && matches(parts.dropFirst(), names.dropFirst()) }
-    if parts.count == 1 { return true }
-    return (names.startIndex..<names.endIndex).contains { matches(parts.dropFirst(), names[$0...]) }
+    var (parts, names) = (parts, names)
+    var star: (parts: ArraySlice<[UInt8]?>, names: ArraySlice<ArraySlice<UInt8>>)?
+    while !names.isEmpty || !parts.isEmpty {
+      if let part = parts.first, part == nil {
+        parts = parts.dropFirst()
+        star = (parts, names)
+      } else if let part = parts.first, let part, let name = names.first, Glob.matches(part[...], name) {
+        parts = parts.dropFirst()
+        names = names.dropFirst()
+      } else if let last = star, !last.names.isEmpty {
+        parts = last.parts
+        names = last.names.dropFirst()
+        star = (parts, names)
+      } else {
+        return false
+      }
+    }
+    return true
   }
 }
 

@@ -1,10 +1,12 @@
 import FoundationEssentials
+import Glibc
 import Linux
 import Platform
 
 extension Sandbox {
   /// Writes an OCI bundle: the root file system's skeleton, a mount point for everything that will be mounted, and
-  /// `config.json`. Throws ``SandboxError/invalid(_:)`` for a path or value that cannot be expressed.
+  /// `config.json` (0600: it holds the environment). The directories above it, and above an overlay's layers, must let
+  /// the sandbox's host user through (0711). Throws ``SandboxError/invalid(_:)`` for a path or value that cannot be expressed.
   public func writeBundle(_ spec: SandboxSpec, at directory: String) throws {
     let shared = RootFileSystem.sharedConfiguration.filter(Files.exists).map {
       SandboxMount(.bind(source: $0, readOnly: true), at: $0)
@@ -14,7 +16,10 @@ extension Sandbox {
     guard !(spec.arguments + spec.environment.flatMap { [$0.key, $0.value] }).contains(where: { $0.contains("\0") }) else {
       throw SandboxError.invalid("an argument or environment variable of '\(spec.id)' holds a NUL byte")
     }
-    try Files.makeDirectory("\(directory)/rootfs")
+    for path in [directory, "\(directory)/rootfs"] {
+      try Files.makeDirectory(path)
+      try checked("set the mode of '\(path)'") { chmod(path, 0o755) }
+    }
     try RootFileSystem(hostname: spec.hostname).write(at: "\(directory)/rootfs", mounts: mounts)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]

@@ -19,7 +19,7 @@ struct RootFileSystem {
 
   /// Makes the skeleton in an empty directory, with a mount point for each destination.
   func write(at root: String, mounts: [SandboxMount]) throws {
-    for directory in Self.directories { try Files.makeDirectory("\(root)/\(directory)") }
+    for directory in Self.directories { try makeDirectory(directory, in: root) }
     for (name, target) in Self.links where name.hasPrefix("var/") || isLink("/\(name)") {
       try checked("link '\(root)/\(name)'") { symlink(target, "\(root)/\(name)") }
     }
@@ -61,12 +61,21 @@ struct RootFileSystem {
   }
 
   private func makeMountPoint(for mount: SandboxMount, in root: String) throws {
-    let path = root + mount.destination
-    if case .bind(let source, _) = mount.kind, !(try isDirectory(source)) {
-      try Files.makeDirectory(parent(of: path))
-      if !Files.exists(path) { try write("", to: path) }
-    } else {
-      try Files.makeDirectory(path)
+    guard case .bind(let source, _) = mount.kind, !(try isDirectory(source)) else {
+      return try makeDirectory(mount.destination, in: root)
+    }
+    let path = mount.destination.split(separator: "/")
+    try makeDirectory(path.dropLast().joined(separator: "/"), in: root)
+    if !Files.exists(root + mount.destination) { try write("", to: root + mount.destination) }
+  }
+
+  /// Makes each directory on the way, open to the sandbox's user whatever our umask is.
+  private func makeDirectory(_ path: String, in root: String) throws {
+    var current = root
+    for part in path.split(separator: "/") {
+      current += "/\(part)"
+      try Files.makeDirectory(current)
+      try checked("set the mode of '\(current)'") { chmod(current, 0o755) }
     }
   }
 
@@ -79,9 +88,5 @@ struct RootFileSystem {
   private func isLink(_ path: String) -> Bool {
     var info = stat()
     return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFLNK
-  }
-
-  private func parent(of path: String) -> String {
-    path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
   }
 }
