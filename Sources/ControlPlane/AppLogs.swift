@@ -23,7 +23,7 @@ struct AppLogs: Sendable {
 
   private func add(_ lines: [LogLine], to name: String, of app: AppID) {
     // Logging must not end what it tells about: a full disk loses lines, nothing more.
-    try? Files.makeDirectory("\(directory)/\(app)", mode: 0o755)
+    try? Files.makeDirectory("\(directory)/\(app)", mode: 0o700)
     let path = "\(directory)/\(app)/\(name)"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { return }

@@ -29,7 +29,9 @@ extension ControlPlane {
       try await source(directory + "/source.tar")
       let output = try BuildOutput(path: directory + "/output.records")
       let (build, superseded) = try await store.write { ledger in
-        guard let current = try ledger.app(record.id), current.deletedAt == nil else { throw DeployFailure.appDestroyed }
+        guard let current = try ledger.app(record.id), current.deletedAt == nil else {
+          throw DeployFailure.appDestroyed
+        }
         if let push { try Self.refuseBadPush(push, current) }
         let superseded = try ledger.openBuild(id, app: record.id, by: account, push: push)
         guard let build = try ledger.build(id) else { throw DeployFailure.appDestroyed }
@@ -178,7 +180,8 @@ extension ControlPlane {
   func resource(_ build: BuildRecord, of app: AppRecord) -> BuildResource {
     BuildResource(
       id: build.id.description, app: NamedReference(id: app.id.description, name: app.name.description),
-      status: build.status.rawValue, user: AccountReference(id: build.account.id.description, email: build.account.email),
+      status: build.status.rawValue,
+      user: AccountReference(id: build.account.id.description, email: build.account.email),
       source_blob: .init(version: build.push?.new.description, version_description: build.push?.subject),
       output_stream_url: "/apps/\(app.name)/builds/\(build.id)/output",
       release: build.release.map { id in
