@@ -23,7 +23,7 @@ struct AppLogs: Sendable {
 
   private func add(_ lines: [LogLine], to name: String, of app: AppID) {
     // Logging must not end what it tells about: a full disk loses lines, nothing more.
-    try? Files.makeDirectory("\(directory)/\(app)", mode: 0o755)
+    try? Files.makeDirectory("\(directory)/\(app)", mode: 0o700)
     let path = "\(directory)/\(app)/\(name)"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { return }
@@ -39,12 +39,17 @@ extension ControlPlane {
   {
     let record = try await find(app, by: account)
     let reader = LogReader(directory: "\(configuration.dataDirectory)/logs/\(record.id)", filter: filter)
+    let count = min(max(0, lines), 10_000)
+    let (first, read) = await blocking {
+      var reader = reader
+      return (reader.last(count), reader)
+    }
     let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
     let ending = Ending()
     continuation.onTermination = { _ in ending.end() }
     startThread {
-      var reader = reader
-      for line in reader.last(min(max(0, lines), 10_000)) { continuation.yield(line) }
+      var reader = read
+      for line in first { continuation.yield(line) }
       while tail, !ending.hasEnded {
         usleep(200_000)
         for line in reader.next() { continuation.yield(line) }

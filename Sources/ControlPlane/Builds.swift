@@ -1,4 +1,4 @@
-import Glibc
+import Buildpacks
 import Linux
 import Logging
 public import Platform
@@ -29,7 +29,9 @@ extension ControlPlane {
       try await source(directory + "/source.tar")
       let output = try BuildOutput(path: directory + "/output.records")
       let (build, superseded) = try await store.write { ledger in
-        guard let current = try ledger.app(record.id), current.deletedAt == nil else { throw DeployFailure.appDestroyed }
+        guard let current = try ledger.app(record.id), current.deletedAt == nil else {
+          throw DeployFailure.appDestroyed
+        }
         if let push { try Self.refuseBadPush(push, current) }
         let superseded = try ledger.openBuild(id, app: record.id, by: account, push: push)
         guard let build = try ledger.build(id) else { throw DeployFailure.appDestroyed }
@@ -137,7 +139,7 @@ extension ControlPlane {
       let environment = try await self.store.read { ledger in
         try ledger.app(app.id).map { try ledger.currentConfig(of: $0) } ?? [:]
       }
-      let request = BuildStep.Request(
+      let request = BuildRequest(
         build: build.id, app: app.app, hostUser: await self.hostUser(of: app.id),
         sourceTar: self.buildDirectory(build.id) + "/source.tar", workDirectory: self.buildDirectory(build.id),
         cacheDirectory: "\(self.configuration.dataDirectory)/cache/\(app.id)",
@@ -190,7 +192,8 @@ extension ControlPlane {
   func resource(_ build: BuildRecord, of app: AppRecord) -> BuildResource {
     BuildResource(
       id: build.id.description, app: NamedReference(id: app.id.description, name: app.name.description),
-      status: build.status.rawValue, user: AccountReference(id: build.account.id.description, email: build.account.email),
+      status: build.status.rawValue,
+      user: AccountReference(id: build.account.id.description, email: build.account.email),
       source_blob: .init(version: build.push?.new.description, version_description: build.push?.subject),
       output_stream_url: "/apps/\(app.name)/builds/\(build.id)/output",
       release: build.release.map { id in

@@ -110,7 +110,8 @@ import Wire
     let none = FormationRecord(type: .web, quantity: 0, launch: launch)
     #expect(state(RouteWish(app: app, isDeployed: true, web: none)) == (.noWeb, []))
     #expect(state(RouteWish(app: app, isDeployed: false, web: nil)) == (.blank, []))
-    let hosts = RouteTable.apps([RouteWish(app: app, isDeployed: false, web: nil)], instances: [], domain: "Example.COM")
+    let hosts = RouteTable.apps(
+      [RouteWish(app: app, isDeployed: false, web: nil)], instances: [], domain: "Example.COM")
     #expect(hosts.first?.hosts == ["hello.example.com"])
   }
 }
