@@ -55,8 +55,8 @@ let package = Package(
 
     // The four rooms the project exists for; they never import one another
     room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "Linux", logging]),
-    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
-    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", logging]),
+    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", "CLinux", crypto]),
+    room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
 
     // What the server is made of
@@ -70,7 +70,7 @@ let package = Package(
 
     // Shared ground
     room("Sandbox", ["Platform", "Linux", logging]),
-    room("Archive", ["Platform", "CArchive"]),
+    room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 
     .executableTarget(
@@ -92,16 +92,16 @@ let package = Package(
     tests("PlatformTests", ["Platform"]),
     tests("WireTests", ["Platform", "Wire"]),
     tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux"]),
-    tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
-    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux"]),
+    tests("BuildpacksTests", ["paas", "Buildpacks", "Platform", "Archive", "Sandbox", "Linux", crypto]),
+    tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux", crypto, logging]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
-    tests("ControlPlaneTests", ["ControlPlane", "Platform", "Wire", "Store", "Linux", logging]),
+    tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
     tests("APITests", ["API", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
     tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
-    tests("ArchiveTests", ["Archive", "Platform", "CArchive"]),
+    tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),
     tests("LinuxTests", ["Linux", "Platform"]),
     tests("EndToEnd", ["paas", "Platform", "Wire", "Linux"]),
   ]

@@ -39,12 +39,17 @@ extension ControlPlane {
   {
     let record = try await find(app, by: account)
     let reader = LogReader(directory: "\(configuration.dataDirectory)/logs/\(record.id)", filter: filter)
+    let count = min(max(0, lines), 10_000)
+    let (first, read) = await blocking {
+      var reader = reader
+      return (reader.last(count), reader)
+    }
     let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
     let ending = Ending()
     continuation.onTermination = { _ in ending.end() }
     startThread {
-      var reader = reader
-      for line in reader.last(min(max(0, lines), 10_000)) { continuation.yield(line) }
+      var reader = read
+      for line in first { continuation.yield(line) }
       while tail, !ending.hasEnded {
         usleep(200_000)
         for line in reader.next() { continuation.yield(line) }

@@ -1,4 +1,4 @@
-import Glibc
+import Buildpacks
 import Linux
 import Logging
 public import Platform
@@ -125,7 +125,7 @@ extension ControlPlane {
       let environment = try await self.store.read { ledger in
         try ledger.app(app.id).map { try ledger.currentConfig(of: $0) } ?? [:]
       }
-      let request = BuildStep.Request(
+      let request = BuildRequest(
         build: build.id, app: app.app, hostUser: await self.hostUser(of: app.id),
         sourceTar: self.buildDirectory(build.id) + "/source.tar", workDirectory: self.buildDirectory(build.id),
         cacheDirectory: "\(self.configuration.dataDirectory)/cache/\(app.id)",

@@ -1,3 +1,4 @@
+public import Buildpacks
 import Glibc
 import Linux
 public import Logging
@@ -48,6 +49,14 @@ public final class ControlPlane: Sendable {
     for directory in ["builds", "cache", "slugs", "logs", "hooks/pre-deploy.d"] {
       try Files.makeDirectory("\(configuration.dataDirectory)/\(directory)", mode: 0o711)
     }
+  }
+
+  /// The same with the builder that a server has.
+  public convenience init(
+    configuration: ControlPlaneConfiguration, store: Store, engine: any Engine, builder: SlugBuilder, logger: Logger
+  ) async throws {
+    try await self.init(
+      configuration: configuration, store: store, engine: engine, builder: BuildStep(builder), logger: logger)
   }
 
   /// `GET /platform`; the pids of the roles are the executable's to know.

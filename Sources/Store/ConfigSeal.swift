@@ -39,7 +39,7 @@ struct ConfigSeal: Sendable {
   func seal(_ value: String, app: AppID, name: ConfigKey) throws -> SealedValue {
     let nonce = AES.GCM.Nonce()
     let box = try AES.GCM.seal(Data(value.utf8), using: key, nonce: nonce, authenticating: place(app, name))
-    return SealedValue(keyID: keyID, nonce: Data(nonce), bytes: box.ciphertext + box.tag)
+    return SealedValue(keyID: keyID, nonce: Data(nonce), bytes: Data(Array(box.ciphertext) + Array(box.tag)))
   }
 
   /// Throws ``StoreError/sealBroken(_:)``; never says what the value might have been.

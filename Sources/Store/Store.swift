@@ -31,7 +31,6 @@ public final class Store: Sendable {
   private static func openPool(_ path: String) throws -> DatabasePool {
     var configuration = Configuration()
     configuration.busyMode = .timeout(10)
-    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
     let pool: DatabasePool
     do {
       pool = try DatabasePool(path: path, configuration: configuration)
@@ -39,6 +38,8 @@ public final class Store: Sendable {
       throw StoreError.notALedger(path: path)
     }
     try pool.writeWithoutTransaction { database in
+      // GRDB sets NORMAL on its one writer when it turns WAL on, after any preparation of ours: so it is set here.
+      try database.execute(sql: "PRAGMA synchronous = FULL")
       let mark = try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
       let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
       guard mark == Schema.applicationID || (mark == 0 && isEmpty) else { throw StoreError.notALedger(path: path) }

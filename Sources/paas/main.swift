@@ -1,4 +1,5 @@
 import ArgumentParser
+import Buildpacks
 import Commands
 import Glibc
 
@@ -7,4 +8,7 @@ struct Paas: ParsableCommand {
     commandName: "paas", abstract: "A git-push platform on one machine.", subcommands: Commands.all)
 }
 
+if CommandLine.arguments.dropFirst().first == "worker" {
+  exit(Worker.main(Array(CommandLine.arguments.dropFirst(2))))
+}
 exit(await Commands.main(Paas.self, arguments: Array(CommandLine.arguments.dropFirst())))

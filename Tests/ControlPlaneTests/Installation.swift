@@ -1,3 +1,4 @@
+import Buildpacks
 import Foundation
 import Logging
 import Platform

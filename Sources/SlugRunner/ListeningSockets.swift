@@ -1,0 +1,63 @@
+import Glibc
+import Linux
+
+/// Whose sockets listen on a port: the proof that a request sent there reaches the right process. Anybody on the
+/// machine may bind a port; only the kernel's tables say who did.
+enum ListeningSockets {
+  /// Inodes of the sockets that listen on the port, in the text of /proc/net/tcp or tcp6 (proc(5)).
+  static func inodes(port: Int, in table: String) -> Set<String> {
+    var found: Set<String> = []
+    for line in table.split(separator: "\n").dropFirst() {
+      let fields = line.split(separator: " ")
+      guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
+        Int(fields[1][fields[1].index(after: colon)...], radix: 16) == port
+      else { continue }
+      found.insert(String(fields[9]))
+    }
+    return found
+  }
+
+  /// True when something listens on the port and *every* socket that does, on whatever address, belongs to one of the
+  /// processes below `root` (its whole pid namespace) or to `root`.
+  static func belong(port: Int, to root: Int32) -> Bool {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map {
+      (try? Files.text($0, limit: 256 << 20)) ?? ""  // a kernel without IPv6 has no tcp6
+    }
+    var wanted = tables.reduce(into: Set<String>()) { $0.formUnion(inodes(port: port, in: $1)) }
+    guard !wanted.isEmpty else { return false }
+    for process in ProcessTree.members(of: root) {
+      wanted.subtract(sockets(of: process))
+      if wanted.isEmpty { return true }
+    }
+    return false
+  }
+
+  private static func sockets(of process: Int32) -> Set<String> {
+    let directory = "/proc/\(process)/fd"
+    let names = (try? Files.names(in: directory)) ?? []  // it ended meanwhile
+    return names.reduce(into: []) { found, name in
+      var target = [CChar](repeating: 0, count: 64)
+      let count = readlink("\(directory)/\(name)", &target, target.count)
+      guard count > 9 else { return }
+      let text = String(decoding: target[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      if text.hasPrefix("socket:["), text.hasSuffix("]") { found.insert(String(text.dropFirst(8).dropLast())) }
+    }
+  }
+
+  /// Whether a TCP connection to the port on 127.0.0.1 is accepted by the kernel.
+  static func accepts(port: Int) -> Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var limit = timeval(tv_sec: 1, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafeBytes(of: &address) { bytes in
+      guard let base = bytes.bindMemory(to: sockaddr.self).baseAddress else { return false }
+      return connect(descriptor, base, socklen_t(bytes.count)) == 0
+    }
+  }
+}
