@@ -21,7 +21,12 @@ struct DoorServer: Sendable {
       .serverChannelOption(.backlog, value: 1024)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .bind(socket.descriptor) { channel in
+        // NIO drops a connection whose set-up fails, but leaves it open.
         admit(channel).flatMap { http.setup(channel: channel, logger: logger) }
+          .flatMapErrorThrowing { error in
+            channel.close(promise: nil)
+            throw error
+          }
       }
     try await server.executeThenClose { connections in
       try await withThrowingDiscardingTaskGroup { group in
@@ -33,7 +38,7 @@ struct DoorServer: Sendable {
     }
   }
 
-  /// Fails, which closes the connection, for a peer that this door is not for.
+  /// Fails for a peer that this door is not for.
   private func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
     guard rule != .anyone else { return channel.eventLoop.makeSucceededVoidFuture() }
     guard let options = channel as? any SocketOptionProvider else {

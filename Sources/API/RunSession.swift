@@ -51,74 +51,87 @@ struct RunSession: Sendable {
     stdin = ClosingDescriptor(process.input)
   }
 
-  /// A client that goes hangs up: SIGHUP, and SIGKILL when that is not enough.
+  /// A client that goes hangs up, and so does a server that stops: SIGHUP, and SIGKILL when that is not enough.
   func serve(_ writer: RecordWriter) async throws {
-    do {
+    // One task waits for the end: an exit status is had once.
+    let exit = Task { await process.exitStatus() }
+    defer { closeAll() }
+    try await withTaskCancellationHandler {
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await forwardInput() }
+        group.addTask { await forwardInput(until: exit) }
         defer { group.cancelAll() }
-        try await forwardOutput(to: writer)
-        let status = await process.exitStatus()
-        try await writer.write(.exit(Int32(clamping: status)))
+        try await forwardOutput(to: writer, until: exit)
+        try await writer.write(.exit(Int32(clamping: await exit.value)))
       }
-      closeAll()
-    } catch {
-      await hangUp()
-      closeAll()
-      throw error
+    } onCancel: {
+      Task { await hangUp(exit) }
     }
   }
 
-  private func forwardInput() async throws {
-    var input = input
-    var isClosed = false
-    while let record = try await input.next() {
-      switch record.kind {
-      case .stdin: await stdin.write(record.payload)
-      case .stdinClosed:
-        isClosed = true
-        stdin.close()
-      case .resize:
-        guard record.payload.count == 4 else { continue }
-        let numbers = record.payload.map(UInt16.init)
-        process.resize(TerminalSize(columns: numbers[0] << 8 | numbers[1], rows: numbers[2] << 8 | numbers[3]))
-      case .signal: if let number = record.payload.first { process.signal(Int32(number)) }
-      case .stdout, .stderr, .progress, .keepAlive, .exit: continue
+  private func forwardInput(until exit: Task<Int, Never>) async {
+    var hasEnded = false
+    do {
+      var input = input
+      while let record = try await input.next() {
+        if record.kind == .stdinClosed { hasEnded = true }
+        await take(record)
       }
+    } catch {
+      // The connection broke, or sent what is no record.
+      hasEnded = false
     }
     stdin.close()
-    if !isClosed, !Task.isCancelled { process.signal(SIGHUP) }
+    if !hasEnded, !Task.isCancelled { await hangUp(exit) }
   }
 
-  private func forwardOutput(to writer: RecordWriter) async throws {
+  private func take(_ record: StreamRecord) async {
+    switch record.kind {
+    case .stdin: await stdin.write(record.payload)
+    case .stdinClosed: stdin.close()
+    case .resize:
+      guard record.payload.count == 4 else { return }
+      let numbers = record.payload.map(UInt16.init)
+      process.resize(TerminalSize(columns: numbers[0] << 8 | numbers[1], rows: numbers[2] << 8 | numbers[3]))
+    case .signal: if let number = record.payload.first { process.signal(Int32(number)) }
+    case .stdout, .stderr, .progress, .keepAlive, .exit: break
+    }
+  }
+
+  private func forwardOutput(to writer: RecordWriter, until exit: Task<Int, Never>) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await forward(process.output, as: .stdout, to: writer) }
-      if let errors = process.errors { group.addTask { try await forward(errors, as: .stderr, to: writer) } }
+      group.addTask { try await forward(process.output, as: .stdout, to: writer, until: exit) }
+      if let errors = process.errors {
+        group.addTask { try await forward(errors, as: .stderr, to: writer, until: exit) }
+      }
       try await group.waitForAll()
     }
   }
 
-  private func forward(_ descriptor: Int32, as kind: StreamRecord.Kind, to writer: RecordWriter) async throws {
+  private func forward(
+    _ descriptor: Int32, as kind: StreamRecord.Kind, to writer: RecordWriter, until exit: Task<Int, Never>
+  ) async throws {
     while true {
       let bytes = await blocking { readSome(descriptor) }
       if bytes.isEmpty { return }
-      try await writer.write(kind, bytes)
+      do {
+        try await writer.write(kind, bytes)
+      } catch {
+        // Without this the other descriptor would be read until the process ends by itself.
+        await hangUp(exit)
+        throw error
+      }
     }
   }
 
-  private func hangUp() async {
+  private func hangUp(_ exit: Task<Int, Never>) async {
     process.signal(SIGHUP)
     let process = process
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { _ = await process.exitStatus() }
-      group.addTask {
-        // Cancelled when the process has ended by itself.
-        do { try await Task.sleep(for: .seconds(5)) } catch { return }
-        process.signal(SIGKILL)
-      }
-      await group.next()
-      group.cancelAll()
+    let killer = Task {
+      do { try await Task.sleep(for: .seconds(5)) } catch { return }
+      process.signal(SIGKILL)
     }
+    _ = await exit.value
+    killer.cancel()
   }
 
   private func closeAll() {

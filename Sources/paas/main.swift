@@ -1,3 +1,7 @@
+<<<<<<< HEAD
+=======
+import ArgumentParser
+>>>>>>> room-api
 import Buildpacks
 import Commands
 import Glibc
@@ -14,3 +18,11 @@ if Machine.environment["PAAS_OVER_SSH"] != nil {
 } else {
   exit(await Commands.main(Paas.self, arguments: arguments))
 }
+<<<<<<< HEAD
+=======
+
+if CommandLine.arguments.dropFirst().first == "worker" {
+  exit(Worker.main(Array(CommandLine.arguments.dropFirst(2))))
+}
+exit(await Commands.main(Paas.self, arguments: Array(CommandLine.arguments.dropFirst())))
+>>>>>>> room-api

@@ -3,6 +3,8 @@ import Platform
 import Testing
 import Wire
 
+@testable import API
+
 @Suite("Resources")
 struct ResourceTests {
   private func error(_ client: PaasClient, _ request: ClientRequest) async -> APIError? {
@@ -35,7 +37,6 @@ struct ResourceTests {
       #expect(await error(client, ClientRequest(.get, "/apps/none"))?.id == "not_found")
       #expect(await error(client, ClientRequest(.get, "/nowhere"))?.id == "not_found")
       #expect(await error(client, ClientRequest(.get, "/apps/..%2F..%2Fetc"))?.id == "not_found")
-      #expect(await error(client, ClientRequest(.get, "/apps/%FF"))?.id == "bad_request")
       #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(Array("{".utf8))))?.id == "bad_request")
       let name = #"{"name":"../x"}"#
       #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(Array(name.utf8))))?.id == "invalid_params")
@@ -46,6 +47,13 @@ struct ResourceTests {
       let twice = #"{"name":"hello"}"#
       #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(Array(twice.utf8))))?.id == "conflict")
     }
+  }
+
+  @Test("a part of a path is decoded once, and only when it is UTF-8", arguments: [
+    ("a%2Fb", "a/b"), ("%2541", "%41"), ("%C3%A9", "é"), ("a%F", nil), ("a%", nil), ("%FF", nil), ("%+1", nil),
+  ])
+  func decoded(text: String, expected: String?) {
+    #expect(percentDecoded(text) == expected)
   }
 
   @Test("a key whose fingerprint holds a slash is found by it")

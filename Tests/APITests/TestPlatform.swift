@@ -1,4 +1,5 @@
 import API
+import Buildpacks
 import Client
 import ControlPlane
 import FoundationEssentials
