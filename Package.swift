@@ -55,14 +55,20 @@ let package = Package(
     room("Wire", ["Platform"]),
 
     // The four rooms the project exists for; they never import one another
-    room("GitReceiver", ["Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "CZlib", "Linux", "CLinux", crypto, logging]),
-    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
+    room(
+      "GitReceiver",
+      [
+        "Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "CZlib", "Linux", "CLinux", crypto,
+        logging,
+      ]),
+    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging, "CLinux"]),
     room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
 
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
-    room("ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
+    room(
+      "ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging, "CLinux"]),
     room(
       "API",
       [
@@ -75,7 +81,7 @@ let package = Package(
     room("Commands", ["Platform", "Wire", "Client", "Linux", "CLinux", argumentParser]),
 
     // Shared ground
-    room("Sandbox", ["Platform", "Linux", logging]),
+    room("Sandbox", ["Platform", "Linux", logging, "CLinux"]),
     room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 
@@ -98,15 +104,18 @@ let package = Package(
     .target(name: "CLinux", path: "Sources/C/CLinux"),
 
     tests("PlatformTests", ["Platform"]),
-    tests("WireTests", ["Platform", "Wire"]),
-    tests("GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
-    tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", crypto]),
+    tests("WireTests", ["Wire", "Platform"]),
+    tests(
+      "GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
+    tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", "paas", "Linux", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux", crypto, logging]),
-    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
-    tests("StoreTests", ["Store", "Platform", grdb, crypto]),
+    tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioHTTP1, nioPosix]),
+    tests("StoreTests", ["Store", "Platform", crypto, grdb]),
     tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
-    tests("APITests", ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
-    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
+    tests(
+      "APITests",
+      ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
+    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioHTTP1, nioPosix]),
     tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),

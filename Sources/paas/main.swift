@@ -1,7 +1,3 @@
-<<<<<<< HEAD
-=======
-import ArgumentParser
->>>>>>> room-api
 import Buildpacks
 import Commands
 import Glibc
@@ -18,11 +14,3 @@ if Machine.environment["PAAS_OVER_SSH"] != nil {
 } else {
   exit(await Commands.main(Paas.self, arguments: arguments))
 }
-<<<<<<< HEAD
-=======
-
-if CommandLine.arguments.dropFirst().first == "worker" {
-  exit(Worker.main(Array(CommandLine.arguments.dropFirst(2))))
-}
-exit(await Commands.main(Paas.self, arguments: Array(CommandLine.arguments.dropFirst())))
->>>>>>> room-api
