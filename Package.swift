@@ -61,14 +61,14 @@ let package = Package(
         "Platform", "Wire", "Client", "Archive", "CGit2", "CSSH", "CDeflate", "CZlib", "Linux", "CLinux", crypto,
         logging,
       ]),
-    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging, "CLinux"]),
+    room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", crypto, logging]),
     room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
     room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, nioHTTP1]),
 
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
     room(
-      "ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging, "CLinux"]),
+      "ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", crypto, logging]),
     room(
       "API",
       [
@@ -81,7 +81,7 @@ let package = Package(
     room("Commands", ["Platform", "Wire", "Client", "Linux", "CLinux", argumentParser]),
 
     // Shared ground
-    room("Sandbox", ["Platform", "Linux", logging, "CLinux"]),
+    room("Sandbox", ["Platform", "Linux", logging]),
     room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 
