@@ -8,6 +8,7 @@ public import Wire
 
 /// A build that this server is working on.
 struct RunningBuild: Sendable {
+  var app: AppID
   var task: Task<Void, Never>
   var output: BuildOutput
 }
@@ -79,6 +80,7 @@ extension ControlPlane {
   private func begin(_ build: BuildRecord, of app: AppRecord, _ output: BuildOutput) {
     running.withLock { running in
       running[build.id] = RunningBuild(
+        app: app.id,
         task: Task {
           await self.carryOut(build, of: app, output)
           self.running.withLock { $0[build.id] = nil }

@@ -30,8 +30,7 @@ enum Server {
     }
     let router = Supervisor(name: "router", logger: logger) {
       try RouterProcess(
-        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http,
-        handover: sockets.handover
+        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http
       ).start()
     }
     let api = parts.serveAPI(receiver: receiver, router: router)

@@ -134,7 +134,7 @@ final class Counter: Sendable {
 @Suite struct LockTests {
   @Test("one holder at a time, and no app waits for another")
   func oneAtATime() async {
-    let (locks, app) = (NamedLocks(), AppID())
+    let (locks, app) = (NamedLocks<AppID>(), AppID())
     let counter = Counter()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<20 {
