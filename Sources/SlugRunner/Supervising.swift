@@ -49,8 +49,11 @@ extension LocalEngine {
     slot.record.wasUp = true
     slot.upAt = .now
     slots[id] = slot
-    change(id, to: .up(since: now))
+    // First on disk, then said: a server that dies now must not leave an instance that was up and is not known to be.
     await save(slot.record)
+    guard let saved = slots[id], saved.record.attempt == attempt, saved.state == .starting, !saved.record.stopping
+    else { return }
+    change(id, to: .up(since: now))
   }
 
   private func ended(_ id: InstanceID, attempt: Int, status: Int) async {
