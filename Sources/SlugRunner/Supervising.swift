@@ -49,8 +49,11 @@ extension LocalEngine {
     slot.record.wasUp = true
     slot.upAt = .now
     slots[id] = slot
-    change(id, to: .up(since: now))
+    // First on disk, then said: a server that dies now must not leave an instance that was up and is not known to be.
     await save(slot.record)
+    guard let saved = slots[id], saved.record.attempt == attempt, saved.state == .starting, !saved.record.stopping
+    else { return }
+    change(id, to: .up(since: now))
   }
 
   private func ended(_ id: InstanceID, attempt: Int, status: Int) async {
@@ -81,7 +84,9 @@ extension LocalEngine {
     slot.record.attempt += 1
     slot.launching = true
     slot.state = .starting
-    if let old = slot.record.address?.port, !PortLeases.isUnused(old), let port = leases.lease(isFree: PortLeases.isUnused) {
+    if let old = slot.record.address?.port, !PortLeases.isUnused(old),
+      let port = leases.lease(isFree: PortLeases.isUnused)
+    {
       slot.record.address?.port = port  // the old one stays leased: a router may still know it
     }
     slots[id] = slot

@@ -47,7 +47,8 @@ final class Fixture: Sendable {
       uidForApp: { _ in user }, slugPath: { "\(data)/slugs/\($0)" })
     configuration.settleTime = .milliseconds(100)
     configuration.stopGrace = .seconds(2)
-    return LocalEngine(configuration: configuration, sandbox: sandbox, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    return LocalEngine(configuration: configuration, sandbox: sandbox, logger: logger)
   }
 
   /// A slug with these files, named by its hash.

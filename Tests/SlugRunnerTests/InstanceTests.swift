@@ -36,7 +36,8 @@ struct InstanceTests {
     try await withFixture { fixture in
       let engine = fixture.engine()
       let work = try fixture.workload(
-        "for i in $(seq 30); do echo line $i; done; echo oh no >&2; exit 3", "web", slug: try await fixture.slug(["a": ""]))
+        "for i in $(seq 30); do echo line $i; done; echo oh no >&2; exit 3", "web",
+        slug: try await fixture.slug(["a": ""]))
       try await engine.apply(work)
       let failure = await #expect(throws: BootFailure.self) { try await engine.booted(work.key, timeout: .seconds(20)) }
       let expected = (12...30).map { "line \($0)" } + ["oh no"]
@@ -63,9 +64,13 @@ struct InstanceTests {
   func impostor() async throws {
     try await withFixture { fixture in
       let engine = fixture.engine()
-      let connect = "python3 -c 'import os, socket; socket.create_connection((\"127.0.0.1\", int(os.environ[\"PORT\"])))'"
+      let connect = """
+        python3 -c 'import os, socket; socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))'
+        """
       let work = try fixture.workload(
-        "until \(connect); do sleep 0.05; done; until python3 -m http.server --bind 127.0.0.1 $PORT; do sleep 0.05; done", "web", slug: try await fixture.slug(["a": ""]))
+        "until \(connect); do sleep 0.05; done; "
+          + "until python3 -m http.server --bind 127.0.0.1 $PORT; do sleep 0.05; done",
+        "web", slug: try await fixture.slug(["a": ""]))
       try await engine.apply(work)
       let instance = try await engine.only()
       let port = try #require(instance.address?.port)

@@ -81,7 +81,8 @@ struct SurvivalTests {
     try await withFixture { fixture in
       let engine = fixture.engine()
       let slug = try await fixture.slug(["a": "content"])
-      try writeFile("#!/bin/sh\necho cannot unpack this >&2; exit 4\n", fixture.temporary.path + "/program", mode: 0o755)
+      let program = "#!/bin/sh\necho cannot unpack this >&2; exit 4\n"
+      try writeFile(program, fixture.temporary.path + "/program", mode: 0o755)
       let failure = await #expect(throws: BootFailure.self) { try await engine.prepare(app: fixture.app, slug: slug) }
       #expect("\(String(describing: failure))".contains("cannot unpack this (status 4)"))
       #expect(try Files.names(in: "\(fixture.data)/engine/unpacked/\(fixture.app)").isEmpty)
