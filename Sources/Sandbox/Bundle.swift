@@ -6,14 +6,16 @@ import Platform
 extension Sandbox {
   /// Writes an OCI bundle: the root file system's skeleton, a mount point for everything that will be mounted, and
   /// `config.json` (0600: it holds the environment). The directories above it, and above an overlay's layers, must let
-  /// the sandbox's host user through (0711). Throws ``SandboxError/invalid(_:)`` for a path or value that cannot be expressed.
+  /// the sandbox's host user through (0711). Throws ``SandboxError/invalid(_:)`` for a path or value that cannot be
+  /// expressed.
   public func writeBundle(_ spec: SandboxSpec, at directory: String) throws {
     let shared = RootFileSystem.sharedConfiguration.filter(Files.exists).map {
       SandboxMount(.bind(source: $0, readOnly: true), at: $0)
     }
     let mounts = shared + spec.mounts
     for mount in mounts { try check(mount) }
-    guard !(spec.arguments + spec.environment.flatMap { [$0.key, $0.value] }).contains(where: { $0.contains("\0") }) else {
+    let texts = spec.arguments + spec.environment.flatMap { [$0.key, $0.value] }
+    guard !texts.contains(where: { $0.contains("\0") }) else {
       throw SandboxError.invalid("an argument or environment variable of '\(spec.id)' holds a NUL byte")
     }
     for path in [directory, "\(directory)/rootfs"] {
@@ -43,14 +45,16 @@ extension Sandbox {
     let own = Set(mounts.map(\.destination))
     return ContainerDescription(
       process: .init(
-        terminal: spec.terminal, args: [programs.initializer, "-g", "--"] + spec.arguments,
+        terminal: spec.terminal != nil,
+        consoleSize: spec.terminal.map { .init(height: $0.rows, width: $0.columns) },
+        args: [programs.initializer, "-g", "--"] + spec.arguments,
         env: spec.environment.map { "\($0.key)=\($0.value)" }.sorted(), cwd: spec.directory,
         oomScoreAdj: max(300, currentOOMScore)),
       root: .init(path: "rootfs"), hostname: spec.hostname,
       mounts: Self.systemMounts.filter { !own.contains($0.destination) } + mounts.map(description),
       linux: .init(
         uidMappings: [mapping], gidMappings: [mapping],
-        cgroupsPath: capabilities.resourceLimits ? "/\(prefix)/\(spec.id)" : nil,
+        cgroupsPath: capabilities.resourceLimits ? "/\(spec.id)" : nil,
         resources: capabilities.resourceLimits ? resources(spec.limits) : nil))
   }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -8,10 +9,9 @@ struct Pipe: Sendable {
 
   init() throws {
     var ends: [Int32] = [-1, -1]
-    try checked("make a pipe") { pipe(&ends) }
+    try checkedNegative("make a pipe") { paas_pipe(&ends) }
     read = ends[0]
     write = ends[1]
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
   }
 
   func closeWriteEnd() { close(write) }

@@ -46,6 +46,7 @@ extension Sandbox {
         SandboxMount(.overlay(lower: "\(base)/lower", upper: "\(base)/upper", work: "\(base)/work"), at: "/app")
       ])
     do {
+      try Self.makeEnterable(base)
       for layer in ["lower", "upper", "work"] { try makeDirectory("\(base)/\(layer)", for: user) }
       try writeBundle(spec, at: "\(base)/bundle")
       let status = await (try start(spec, bundle: "\(base)/bundle")).exitStatus()
@@ -56,6 +57,15 @@ extension Sandbox {
       _ = try? Files.removeTree(base)
       return (error as? any Explained)?.message ?? "\(error)"
     }
+  }
+
+  /// Makes what is missing of a path so that every user may enter it, whatever our umask is.
+  private static func makeEnterable(_ path: String) throws {
+    if Files.exists(path) { return }
+    let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+    if !parent.isEmpty { try makeEnterable("/" + parent) }
+    try Files.makeDirectory(path)
+    try checked("set the mode of '\(path)'") { chmod(path, 0o711) }
   }
 
   /// The machine's settings that are known to be in the way, else the runtime's own words.

@@ -39,7 +39,8 @@ extension LocalEngine {
     var address: Address?
     if workload.key.process == .web {
       guard let port = leases.lease(isFree: PortLeases.isUnused) else {
-        throw BootFailure.sandbox("all ports from \(PortLeases.range.lowerBound) to \(PortLeases.range.upperBound) are in use")
+        let range = PortLeases.range
+        throw BootFailure.sandbox("all ports from \(range.lowerBound) to \(range.upperBound) are in use")
       }
       address = Address(host: "127.0.0.1", port: port)
     }

@@ -1,3 +1,4 @@
+import CLinux
 import FoundationEssentials
 import Glibc
 import Linux
@@ -80,7 +81,7 @@ struct Launcher: Sendable {
   /// conmon returns at once; it tells the pid, or why there is none, through the pipe in `_OCI_SYNCPIPE`.
   private func create(_ record: InstanceRecord) async throws -> ProcessIdentity {
     var ends: [Int32] = [-1, -1]
-    try checked("make a pipe") { pipe(&ends) }
+    try checkedNegative("make a pipe") { paas_pipe(&ends) }
     let (read, write) = (ends[0], ends[1])
     defer { close(read) }
     var request = sandbox.childRequest(

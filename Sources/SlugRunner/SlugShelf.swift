@@ -1,3 +1,4 @@
+import CLinux
 import Crypto
 import Glibc
 import Linux
@@ -80,7 +81,7 @@ struct SlugShelf: Sendable {
 
   private func run(_ spec: SandboxSpec, bundle: String, input: Int32) async throws -> (status: Int, said: String) {
     var ends: [Int32] = [-1, -1]
-    try checked("make a pipe") { pipe(&ends) }
+    try checkedNegative("make a pipe") { paas_pipe(&ends) }
     let (read, write) = (ends[0], ends[1])
     defer { close(read) }
     let process: SandboxProcess

@@ -81,7 +81,9 @@ extension LocalEngine {
     slot.record.attempt += 1
     slot.launching = true
     slot.state = .starting
-    if let old = slot.record.address?.port, !PortLeases.isUnused(old), let port = leases.lease(isFree: PortLeases.isUnused) {
+    if let old = slot.record.address?.port, !PortLeases.isUnused(old),
+      let port = leases.lease(isFree: PortLeases.isUnused)
+    {
       slot.record.address?.port = port  // the old one stays leased: a router may still know it
     }
     slots[id] = slot

@@ -67,7 +67,8 @@ struct SandboxTests {
 
   @Test("no capability, no new privileges, and no host process is visible")
   func privileges() async throws {
-    let outcome = try await run("grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls /proc | grep -c '^[0-9]'")
+    let outcome = try await run(
+      "grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls /proc | grep -c '^[0-9]'")
     #expect(outcome.output.contains("CapEff:\t0000000000000000"))
     #expect(outcome.output.contains("CapBnd:\t0000000000000000"))
     #expect(outcome.output.contains("NoNewPrivs:\t1"))
@@ -80,7 +81,8 @@ struct SandboxTests {
     let script = """
       import ctypes, os, socket, threading, subprocess, multiprocessing.synchronize
       libc = ctypes.CDLL(None, use_errno=True)
-      for name, args in [("unshare", (0x10000000,)), ("mount", (0, 0, 0, 0, 0)), ("ptrace", (0, 0, 0, 0)), ("setns", (0, 0))]:
+      calls = [("unshare", (0x10000000,)), ("mount", (0, 0, 0, 0, 0)), ("ptrace", (0, 0, 0, 0)), ("setns", (0, 0))]
+      for name, args in calls:
         assert getattr(libc, name)(*args) == -1 and ctypes.get_errno() == 1, name
       assert libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 38, "clone"
       assert libc.syscall(9999) == -1 and ctypes.get_errno() == 38, "unknown"
@@ -119,6 +121,14 @@ struct SandboxTests {
     result.closeWriteEnd()
     #expect(result.readToEnd() == "summary")
     #expect(outcome.output == "5")  // 0, 1, 2, 3 and the directory that ls reads
+  }
+
+  @Test("a program finds its libraries inside, a debug build's outside /usr too")
+  func ownProgram() async throws {
+    let mounts = sandbox.mounts(program: try Machine.executablePath())
+    let outcome = try await run("ldd \(SandboxMount.programPath) || echo bad", mounts: mounts)
+    #expect(outcome.output.contains("libc.so"))
+    #expect(!outcome.output.contains("not found") && !outcome.output.contains("bad"))
   }
 
   @Test("a forked-off grandchild dies with the process")
