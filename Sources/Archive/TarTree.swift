@@ -11,7 +11,8 @@ public enum TarTree {
   /// is a directory; a directory that is left out is not entered. Sockets, pipes and devices are left out and counted.
   /// Links are stored, never followed. Throws ``ArchiveError``.
   public static func write(
-    directory: Int32, to writer: TarWriter, excluding: (_ path: [UInt8], _ isDirectory: Bool) -> Bool = { _, _ in false }
+    directory: Int32, to writer: TarWriter,
+    excluding: (_ path: [UInt8], _ isDirectory: Bool) -> Bool = { _, _ in false }
   ) throws -> ArchiveSummary {
     var summary = ArchiveSummary()
     do {

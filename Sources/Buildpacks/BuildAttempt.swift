@@ -46,15 +46,25 @@ struct BuildAttempt {
     async let ordered: Void = blocking { pipes.send(order()) }
     async let printed = blocking { pipes.passOutput(limit: limits.outputBytes, to: output) }
     async let complaints = blocking { pipes.readErrors() }
-    async let summary = blocking { Result { try pipes.readSummary() } }
-    async let slug = blocking {
-      Result { try SlugFile.receive(from: pipes.slug.readEnd, temporary: "\(slugs)/\(build).tmp", limit: limits.slugBytes) }
+    async let summary = readOrEnd(process) { try pipes.readSummary() }
+    async let slug = readOrEnd(process) {
+      try SlugFile.receive(from: pipes.slug.readEnd, temporary: "\(slugs)/\(build).tmp", limit: limits.slugBytes)
     }
-    if case .failure = await slug { process.signal(SIGKILL) }
     let status = await process.exitStatus()
     await ordered
     return Yield(
       status: status, lastLines: await printed, complaints: await complaints, summary: await summary, slug: await slug)
+  }
+
+  /// Runs a read that can fail; when it does, nobody empties that pipe any more, so the worker is ended.
+  private func readOrEnd<Value: Sendable>(
+    _ process: SandboxProcess, _ read: @escaping @Sendable () throws -> Value
+  ) async -> Result<Value, any Error> {
+    await blocking {
+      let result = Result { try read() }
+      if case .failure = result { process.signal(SIGKILL) }
+      return result
+    }
   }
 
   private func start(_ pipes: WorkerPipes) async throws -> SandboxProcess {

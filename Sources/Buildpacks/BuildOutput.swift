@@ -15,7 +15,8 @@ struct BuildOutput {
     guard passed <= limit else { return [] }
     passed += chunk.count
     if passed <= limit { return Array(chunk) }
-    return Array("\n".utf8) + Array(PushText.error("output is longer than \(humanSize(Int64(limit))), the rest is dropped").utf8)
+    let notice = "output is longer than \(humanSize(Int64(limit))), the rest is dropped"
+    return Array("\n\(PushText.error(notice))".utf8)
   }
 
   /// The last lines that are not blank, oldest first.
@@ -35,8 +36,10 @@ struct BuildOutput {
 
   /// Without control characters, so that evidence cannot play with a terminal.
   private static func shown(_ line: [UInt8]) -> String {
-    String(String.UnicodeScalarView(String(decoding: line, as: UTF8.self).unicodeScalars.filter { scalar in
-      scalar.value >= 0x20 && !(0x7F...0x9F).contains(scalar.value) || scalar == "\t"
-    }))
+    String(
+      String.UnicodeScalarView(
+        String(decoding: line, as: UTF8.self).unicodeScalars.filter { scalar in
+          scalar.value >= 0x20 && !(0x7F...0x9F).contains(scalar.value) || scalar == "\t"
+        }))
   }
 }

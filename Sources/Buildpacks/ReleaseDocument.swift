@@ -55,7 +55,7 @@ struct ReleaseDocument: Equatable {
 
   private static func unreadable(_ line: Substring) -> DeployFailure {
     DeployFailure(
-      .build, .buildFailed, "the buildpack's bin/release printed '\(printable(String(line)))', which is no process type",
+      .build, .buildFailed, "bin/release of the buildpack printed '\(printable(String(line)))', no process type",
       next: "tell the buildpack's author")
   }
 }

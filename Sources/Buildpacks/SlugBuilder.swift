@@ -26,10 +26,11 @@ public struct SlugBuilder: Sendable {
   }
 
   /// Builds one source tree. Output goes to `output` as it comes, from a thread of its own. Throws
-  /// ``Platform/DeployFailure``, whatever happens: B01 nothing detected, B02 compile failed, B03 source refused, B04 slug
-  /// too large, B07 Procfile, B11 no sandbox, B12 timeout, B13 cancelled (also by the task's cancellation), H99 our
-  /// fault. The slug is durable when this returns.
-  public func build(_ request: BuildRequest, output: @escaping @Sendable ([UInt8]) -> Void) async throws -> BuildResult {
+  /// ``Platform/DeployFailure``, whatever happens: B01 nothing detected, B02 compile failed, B03 source refused,
+  /// B04 slug too large, B07 Procfile, B11 no sandbox, B12 timeout, B13 cancelled (also by the task's cancellation),
+  /// H99 our fault. The slug is durable when this returns.
+  public func build(_ request: BuildRequest, output: @escaping @Sendable ([UInt8]) -> Void) async throws -> BuildResult
+  {
     guard sandbox.capabilities.canRun else {
       throw failure(of: SandboxError.unavailable(sandbox.capabilities.missing))
     }

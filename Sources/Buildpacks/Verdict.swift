@@ -59,7 +59,8 @@ struct Verdict {
   }
 
   private func line(_ text: String) -> String {
-    String(text.unicodeScalars.prefix(500).map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? " " : Character($0) })
+    let isControl = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }
+    return String(text.unicodeScalars.prefix(500).map { isControl($0) ? " " : Character($0) })
   }
 
   private func processTypes(_ summary: WorkerSummary) throws -> ProcessTypes {

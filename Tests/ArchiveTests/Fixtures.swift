@@ -79,7 +79,9 @@ struct RawEntry {
 
 /// Unpacks the entries into `into` below the scratch directory.
 @discardableResult
-func unpack(_ entries: [RawEntry], in scratch: Scratch, limits: ArchiveLimits = ArchiveLimits()) throws -> ArchiveSummary {
+func unpack(_ entries: [RawEntry], in scratch: Scratch, limits: ArchiveLimits = ArchiveLimits()) throws
+  -> ArchiveSummary
+{
   let tar = try scratch.file("archive.tar", entries.flatMap(\.bytes) + [UInt8](repeating: 0, count: 1024))
   defer { close(tar) }
   let into = try scratch.directory("into")

@@ -83,9 +83,11 @@ struct ExampleTests {
     #expect(page.contains("Salve from Ruby\nrelease: none\nversion: 1\n"))
   }
 
-  @Test("without its Procfile runs what bin/release says", arguments: [
-    ("node", "node server.js"), ("ruby", "rackup --host 0.0.0.0 --port $PORT"),
-  ])
+  @Test(
+    "without its Procfile runs what bin/release says",
+    arguments: [
+      ("node", "node server.js"), ("ruby", "rackup --host 0.0.0.0 --port $PORT"),
+    ])
   func defaults(name: String, command: String) async throws {
     let tar = try bench.tar([
       name == "node" ? "package.json" : "Gemfile": name == "node" ? #"{"scripts":{"start":"node server.js"}}"# : "",

@@ -55,7 +55,9 @@ private func loopback(_ port: UInt16) -> sockaddr_in {
   return address
 }
 
-private func withAddress<Result>(_ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result) -> Result {
+private func withAddress<Result>(_ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result)
+  -> Result
+{
   withUnsafeMutablePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }
 }
 
@@ -76,7 +78,9 @@ private func get(_ target: String, port: UInt16) -> String {
   guard client >= 0 else { return "" }
   defer { close(client) }
   var address = loopback(port)
-  guard withAddress(&address, { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }) == 0 else { return "" }
+  guard withAddress(&address, { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }) == 0 else {
+    return ""
+  }
   let request = "GET \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n"
   guard (try? Files.writeAll(Array(request.utf8), to: client, name: "socket")) != nil else { return "" }  // tried again
   return String(decoding: (try? readAll(client, limit: 1 << 20)) ?? [], as: UTF8.self)  // tried again

@@ -26,7 +26,8 @@ struct SlugBuilderTests {
 
   @Test("leaves a durable slug of the compiled tree, named by its SHA-256, and prints what a push shows")
   func builds() async throws {
-    let share = try bench.share(compile: "echo \"$1\" \"$2\" > \"$1/made\"; cat \"$3/GREETING\" > \"$1/greeting\"; id -u")
+    let share = try bench.share(
+      compile: "echo \"$1\" \"$2\" > \"$1/made\"; cat \"$3/GREETING\" > \"$1/greeting\"; id -u")
     let tar = try bench.tar(
       ["Procfile": "web: ./run\nworker: ./work\n", "keep": "k", "art/big.psd": "x", ".slugignore": "*.psd\n"])
     let printed = Printed()
@@ -43,10 +44,11 @@ struct SlugBuilderTests {
     #expect(Files.exists("\(app)/keep"))
     #expect(!Files.exists("\(app)/art/big.psd"))
     let lines = printed.text.split(separator: "\n").map(String.init)
-    #expect(lines.prefix(4) == [
-      "-----> Removed 1 files and directories named by .slugignore", "-----> Test app detected", "1000",
-      "-----> Discovering process types",
-    ])
+    #expect(
+      lines.prefix(4) == [
+        "-----> Removed 1 files and directories named by .slugignore", "-----> Test app detected", "1000",
+        "-----> Discovering process types",
+      ])
     #expect(lines.dropFirst(4).prefix(2) == ["       Procfile declares types -> web, worker", "-----> Compressing..."])
     #expect(lines.last?.hasPrefix("       Done: ") == true)
   }
@@ -148,9 +150,9 @@ struct SlugBuilderTests {
     #expect(failure?.code == .cancelled)
   }
 
-  @Test("that forges its summary is believed nothing: an endless one is H99, a foreign code too")
-  func forgedSummary() async throws {
-    let share = try bench.share(compile: "head -c 3000000 /dev/zero > /proc/$PPID/fd/3; kill -9 $PPID; sleep 5")
+  @Test("whose compile step writes an endless summary in the worker's name is ended and fails")
+  func endlessSummary() async throws {
+    let share = try bench.share(compile: "cat /dev/zero > /proc/$PPID/fd/3; kill -9 $PPID; sleep 600")
     let failure = await #expect(throws: DeployFailure.self) {
       try await bench.builder(share: share).build(bench.request(tar: bench.tar(["a": "b"])), output: { _ in })
     }
@@ -159,7 +161,8 @@ struct SlugBuilderTests {
 
   @Test("of the same tree twice gives the same slug")
   func deterministic() async throws {
-    let share = try bench.share(compile: "mkdir -p \"$1/out\"; for n in 3 1 2; do echo $n > \"$1/out/$n\"; done; date > /dev/null")
+    let share = try bench.share(
+      compile: "mkdir -p \"$1/out\"; for n in 3 1 2; do echo $n > \"$1/out/$n\"; done; date > /dev/null")
     let tar = try bench.tar(["Procfile": "web: x\n", "data": String(repeating: "abc", count: 100_000)])
     let builder = try bench.builder(share: share)
     let first = try await builder.build(bench.request(tar: tar), output: { _ in })
@@ -169,7 +172,6 @@ struct SlugBuilderTests {
 
   @Test("hides config vars and source from other users of the machine")
   func modes() async throws {
-    try #require(bench.sandbox.capabilities.perAppUsers)
     let share = try bench.share(compile: "echo waiting; sleep 600")
     let builder = try bench.builder(share: share)
     let request = try bench.request(tar: bench.tar(["a": "b"]), configVars: ["SECRET": "x"])
@@ -179,7 +181,7 @@ struct SlugBuilderTests {
     var info = stat()
     #expect(lstat("\(request.workDirectory)/app", &info) == 0)
     #expect(info.st_mode & 0o777 == 0o700)
-    #expect(info.st_uid == bench.hostUser)
+    if bench.sandbox.capabilities.perAppUsers { #expect(info.st_uid == bench.hostUser) }
     await builder.cancel(request.build)
     _ = try await failure
   }

@@ -45,9 +45,11 @@ struct SlugIgnoreTests {
 
 @Suite("Sizes")
 struct SizeTests {
-  @Test("read as Heroku prints them", arguments: [
-    (12, "12B"), (1536, "1.5K"), (38_063_309, "36.3M"), (104_857_600, "100M"), (5 << 30, "5.0G"),
-  ] as [(Int64, String)])
+  @Test(
+    "read as Heroku prints them",
+    arguments: [
+      (12, "12B"), (1536, "1.5K"), (38_063_309, "36.3M"), (104_857_600, "100M"), (5 << 30, "5.0G"),
+    ] as [(Int64, String)])
   func sizes(bytes: Int64, text: String) { #expect(humanSize(bytes) == text) }
 }
 
