@@ -97,7 +97,7 @@ let package = Package(
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("StoreTests", ["Store", "Platform", grdb, crypto]),
     tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
-    tests("APITests", ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
+    tests("APITests", ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore]),
     tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
