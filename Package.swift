@@ -69,7 +69,7 @@ let package = Package(
     room("Commands", ["Platform", "Wire", "Client", "Linux", "CLinux", argumentParser]),
 
     // Shared ground
-    room("Sandbox", ["Platform", "Linux", logging]),
+    room("Sandbox", ["Platform", "Linux", "CLinux"]),
     room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 

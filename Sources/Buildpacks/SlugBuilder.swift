@@ -47,11 +47,9 @@ public struct SlugBuilder: Sendable {
     }
   }
 
-  /// Ends a running build with B13, also one that a server before this one left running. One that does not run is no
-  /// error.
+  /// Ends a running build with B13. One that does not run is no error.
   public func cancel(_ build: BuildID) async {
-    let id = await running.end(build, because: .cancelled)
-    await sandbox.destroy(id: id ?? sandbox.identifier("build-\(build)"))
+    if let id = await running.end(build, because: .cancelled) { await sandbox.destroy(id: id) }
   }
 
   private func failure(of error: any Error) -> DeployFailure {

@@ -10,20 +10,22 @@ import Wire
 struct AppLogs: Sendable {
   var directory: String
 
+  /// Makes an app's directory. Without it lines are dropped, so that nothing comes back of an app that was destroyed.
+  func make(_ app: AppID) throws { try Files.makeDirectory("\(directory)/\(app)", mode: 0o700) }
+
   /// A line of the platform's own; `process` when it is about one. A line that cannot be written is lost.
   func note(_ app: AppID, _ text: String, process: String? = nil) {
     add([LogLine(at: .now, text: (process.map { $0 + "\t" } ?? "") + text)], to: "paas.log", of: app)
   }
 
   func addRouter(_ lines: [RouterLogLine]) {
-    for (app, lines) in Dictionary(grouping: lines, by: \.app) where Files.exists("\(directory)/\(app)") {
+    for (app, lines) in Dictionary(grouping: lines, by: \.app) {
       add(lines.map { LogLine(at: $0.at, text: $0.text) }, to: "router.log", of: app)
     }
   }
 
   private func add(_ lines: [LogLine], to name: String, of app: AppID) {
     // Logging must not end what it tells about: a full disk loses lines, nothing more.
-    try? Files.makeDirectory("\(directory)/\(app)", mode: 0o755)
     let path = "\(directory)/\(app)/\(name)"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { return }

@@ -44,6 +44,7 @@ extension ControlPlane {
   func createApp(named name: AppName, by account: Account) async throws -> AppRecord {
     do {
       let record = try await store.write { try $0.createApp(name, owner: account) }
+      try logs.make(record.id)
       logs.note(record.id, "Create app \(name) by user \(account.email)")
       logger.info("app created", metadata: ["app": "\(name)", "account": "\(account.email)"])
       await publishRoutes()
@@ -56,12 +57,8 @@ extension ControlPlane {
   /// Takes the app out of sight at once, then removes everything of it; what cannot be removed now is removed later.
   public func destroyApp(_ app: String, by account: Account) async throws -> AppResource {
     let record = try await find(app, by: account)
-    let builds = try await store.write { ledger in
-      try ledger.beginDestroy(record.id)
-      return try ledger.builds(of: record.id).filter { $0.status == .pending }.map(\.id)
-    }
+    try await store.write { try $0.beginDestroy(record.id) }
     logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
-    await cancel(builds)
     await finishDestroy(record.id)
     return resource(record)
   }

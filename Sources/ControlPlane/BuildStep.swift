@@ -10,7 +10,11 @@ public struct BuildStep: Sendable {
 
   /// Buildpacks in a sandbox.
   public init(_ builder: SlugBuilder) {
-    self.init { try await builder.build($0, output: $1) } cancel: { await builder.cancel($0) }
+    self.init {
+      try await builder.build($0, output: $1)
+    } cancel: {
+      await builder.cancel($0)
+    }
   }
 
   /// Anything that turns a source into a slug. `build` throws ``DeployFailure`` and ends early when it is cancelled, by

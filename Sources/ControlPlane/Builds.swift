@@ -8,6 +8,7 @@ public import Wire
 
 /// A build that this server is working on.
 struct RunningBuild: Sendable {
+  var app: AppID
   var task: Task<Void, Never>
   var output: BuildOutput
 }
@@ -29,7 +30,9 @@ extension ControlPlane {
       try await source(directory + "/source.tar")
       let output = try BuildOutput(path: directory + "/output.records")
       let (build, superseded) = try await store.write { ledger in
-        guard let current = try ledger.app(record.id), current.deletedAt == nil else { throw DeployFailure.appDestroyed }
+        guard let current = try ledger.app(record.id), current.deletedAt == nil else {
+          throw DeployFailure.appDestroyed
+        }
         if let push { try Self.refuseBadPush(push, current) }
         let superseded = try ledger.openBuild(id, app: record.id, by: account, push: push)
         guard let build = try ledger.build(id) else { throw DeployFailure.appDestroyed }
@@ -65,6 +68,7 @@ extension ControlPlane {
   private func begin(_ build: BuildRecord, of app: AppRecord, _ output: BuildOutput) {
     running.withLock { running in
       running[build.id] = RunningBuild(
+        app: app.id,
         task: Task {
           await self.carryOut(build, of: app, output)
           self.running.withLock { $0[build.id] = nil }
@@ -178,7 +182,8 @@ extension ControlPlane {
   func resource(_ build: BuildRecord, of app: AppRecord) -> BuildResource {
     BuildResource(
       id: build.id.description, app: NamedReference(id: app.id.description, name: app.name.description),
-      status: build.status.rawValue, user: AccountReference(id: build.account.id.description, email: build.account.email),
+      status: build.status.rawValue,
+      user: AccountReference(id: build.account.id.description, email: build.account.email),
       source_blob: .init(version: build.push?.new.description, version_description: build.push?.subject),
       output_stream_url: "/apps/\(app.name)/builds/\(build.id)/output",
       release: build.release.map { id in

@@ -17,9 +17,11 @@ public final class ControlPlane: Sendable {
   let logger: Logger
 
   /// "One release at a time per app": held from step 4 of a deploy to the switch of the routes.
-  let releaseLocks = NamedLocks()
+  let releaseLocks = NamedLocks<AppID>()
   /// "One build at a time per app": never held together with a release lock.
-  let buildLocks = NamedLocks()
+  let buildLocks = NamedLocks<AppID>()
+  /// "One table at a time": so that an older look at the ledger is never put out after a newer one.
+  let tableLock = NamedLocks<String>()
   let sessions = Sessions()
   let desk = ReceiverDesk()
   let routes: Routes

@@ -2,15 +2,22 @@ import Linux
 import Logging
 import Platform
 import Store
+import Synchronization
 import Wire
 
 extension ControlPlane {
   /// Rolls a destroy forward: every step can be repeated, and the rows go last. Returns whether it is done.
   @discardableResult
   func finishDestroy(_ app: AppID) async -> Bool {
-    let done = await releaseLocks.hold(app) { await self.removeEverything(of: app) }
-    if !done { changed.ring() }
-    return done
+    await endBuilds(of: app)
+    return await releaseLocks.hold(app) { await self.removeEverything(of: app) }
+  }
+
+  /// Cancels what is being built or deployed, and waits for its end: it may hold the release lock.
+  private func endBuilds(of app: AppID) async {
+    let builds = running.withLock { $0.filter { $0.value.app == app } }
+    await cancel(Array(builds.keys))
+    for build in builds.values { await build.task.value }
   }
 
   private func removeEverything(of app: AppID) async -> Bool {

@@ -51,7 +51,9 @@ extension ControlPlane {
   func shrink(_ app: AppID, _ rows: [FormationRecord]) {
     guard !rows.isEmpty, shrinking.withLock({ $0.insert(app).inserted }) else { return }
     Task {
-      let surplus = await self.engine.instances(of: app).filter { instance in rows.contains { $0.isExceeded(by: instance) } }
+      let surplus = await self.engine.instances(of: app).filter { instance in
+        rows.contains { $0.isExceeded(by: instance) }
+      }
       await self.drain(surplus, of: app)
       await self.releaseLocks.hold(app) { await self.applyCurrent(app, rows.map(\.type)) }
       await self.engine.release(surplus.compactMap(\.address))

@@ -1,10 +1,10 @@
 import CLinux
-import FoundationEssentials
 import Glibc
 import Linux
 import Platform
 import Store
 import Synchronization
+import Wire
 
 /// What a hook reads on its standard input, as JSON. Fields may be added, never changed.
 struct HookEvent: Encodable, Sendable {
@@ -42,7 +42,7 @@ struct Hooks: Sendable {
 
   /// Throws ``DeployFailure`` (B05) when one refuses, does not start or takes too long; the rest is not run then.
   func preDeploy(_ event: HookEvent, output: PushOutput) async throws {
-    let input = Array(try JSONEncoder().encode(event)) + [10]
+    let input = Array(try Wire.encode(event)) + [10]
     for name in try executables("pre-deploy.d") {
       let lines = LastLines()
       let path = "\(directory)/pre-deploy.d/\(name)"
@@ -78,7 +78,8 @@ struct Hooks: Sendable {
     }.sorted()
   }
 
-  private func run(_ path: String, input: [UInt8], app: String, emit: @escaping @Sendable ([UInt8]) -> Void) async throws
+  private func run(_ path: String, input: [UInt8], app: String, emit: @escaping @Sendable ([UInt8]) -> Void)
+    async throws
     -> Result
   {
     let limit = limit
@@ -108,7 +109,8 @@ struct Hooks: Sendable {
     }
     let (reader, writer) = try pipe()
     defer { close(writer) }
-    var request = ChildRequest(path: path, arguments: [], directory: "/", descriptors: [0: stdin, 1: writer, 2: writer])
+    var request = ChildRequest(
+      path: path, arguments: [], directory: "/", descriptors: [0: stdin, 1: writer, 2: writer])
     request.environment = [
       "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8",
       "PAAS_EVENT": "pre-deploy", "PAAS_APP": app,

@@ -111,13 +111,16 @@ extension ControlPlane {
   /// Puts out the table that ledger and engine now yield. Returns its count of changes.
   @discardableResult
   func publishRoutes() async -> UInt64 {
-    do {
-      let wishes = try await store.read { try $0.routeWishes() }
-      let instances = await engine.instances(of: nil)
-      return await routes.publish(RouteTable.apps(wishes, instances: instances, domain: configuration.domain))
-    } catch {
-      logger.error("routing table not renewed", metadata: ["cause": "\(error)"])
-      return await routes.current
+    await tableLock.hold("table") {
+      do {
+        let wishes = try await self.store.read { try $0.routeWishes() }
+        let instances = await self.engine.instances(of: nil)
+        return await self.routes.publish(
+          RouteTable.apps(wishes, instances: instances, domain: self.configuration.domain))
+      } catch {
+        self.logger.error("routing table not renewed", metadata: ["cause": "\(error)"])
+        return await self.routes.current
+      }
     }
   }
 }

@@ -16,7 +16,9 @@ struct LogLine: Sendable, Equatable {
   /// `nil` for a line that is not in the format.
   init?(_ line: Substring) {
     let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-    guard parts.count >= 3, let at = Timestamp(rfc3339: parts[0]), parts[2] == "F" || parts[2] == "P" else { return nil }
+    guard parts.count >= 3, let at = Timestamp(rfc3339: parts[0]), parts[2] == "F" || parts[2] == "P" else {
+      return nil
+    }
     self.init(at: at, isPartial: parts[2] == "P", text: parts.count > 3 ? String(parts[3]) : "")
   }
 

@@ -72,7 +72,9 @@ struct LogReader: Sendable {
     var bytes = [UInt8](repeating: 0, count: end - from)
     var count = 0
     while count < bytes.count {
-      let got = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress.map { $0 + count }, $0.count - count, from + count) }
+      let got = bytes.withUnsafeMutableBytes {
+        pread(descriptor, $0.baseAddress.map { $0 + count }, $0.count - count, from + count)
+      }
       if got <= 0 { break }
       count += got
     }

@@ -63,7 +63,8 @@ extension ControlPlane {
     guard status != 0 else { return }
     throw DeployFailure(
       .release, .releasePhaseFailed, "the release command exited with status \(status)",
-      evidence: output.isSilent ? lines.lines : [], next: "correct the `release:` command in the Procfile and push again")
+      evidence: output.isSilent ? lines.lines : [],
+      next: "correct the `release:` command in the Procfile and push again")
   }
 
   /// Reads both outputs to their ends, closes them, and waits for the process.

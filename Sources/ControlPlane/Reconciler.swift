@@ -18,6 +18,16 @@ struct Backoff: Sendable, Equatable {
   }
 }
 
+extension Instance.State {
+  /// Nothing runs, or nobody knows.
+  var isDown: Bool {
+    switch self {
+    case .crashed, .lost: true
+    case .starting, .up, .stopping: false
+    }
+  }
+}
+
 // One loop that makes the world match the ledger: at the start, after a crash, in normal work.
 extension ControlPlane {
   /// Keeps the world matching until cancelled.
@@ -75,10 +85,13 @@ extension ControlPlane {
     retireStrays(instances, of: app, wanted: Set(launch.keys))
     let surplus = launch.rows.filter { row in instances.contains { row.isExceeded(by: $0) } }
     shrink(app, surplus)
-    let missing = launch.rows.filter { row in
-      row.quantity > 0 && instances.filter { row.includes($0) && $0.state != .lost }.count < row.quantity
+    // The engine restarts what was up once; what crashed before it was ever up it leaves to us and our patience.
+    let wanting = launch.rows.filter { row in
+      instances.filter { row.includes($0) && !$0.state.isDown }.count < row.quantity
     }
-    return missing.isEmpty ? true : await start(missing, of: launch)
+    if wanting.isEmpty { return true }
+    let hasCrashed = instances.contains { instance in wanting.contains { $0.includes(instance) } }
+    return await start(wanting, of: launch) && !hasCrashed
   }
 
   private func start(_ rows: [FormationRecord], of launch: Launch) async -> Bool {

@@ -29,9 +29,10 @@ extension ControlPlane {
       self.logs.note(record.id, "Restarted \(dyno ?? "all processes") by user \(account.email)")
       await self.switchRoutes(of: record.id)
       let replaced = old.rows.filter { row in rows.contains { $0.type == row.type } }
-      self.retire(replaced.compactMap { row in
-        row.launch.map { WorkloadKey(app: record.id, launch: $0, process: row.type) }
-      }, of: record.id)
+      self.retire(
+        replaced.compactMap { row in
+          row.launch.map { WorkloadKey(app: record.id, launch: $0, process: row.type) }
+        }, of: record.id)
     }
   }
 }

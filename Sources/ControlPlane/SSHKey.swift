@@ -23,7 +23,9 @@ struct SSHKey: Sendable, Equatable {
     guard line.utf8.count < 16 << 10, parts.count >= 2, let type = parts.first.map(String.init) else {
       throw .invalid("that is not an SSH public key", next: hint)
     }
-    guard Self.types.contains(type) else { throw .invalid("key type '\(printable(type))' is not supported", next: hint) }
+    guard Self.types.contains(type) else {
+      throw .invalid("key type '\(printable(type))' is not supported", next: hint)
+    }
     guard let blob = Data(base64Encoded: String(parts[1])), Self.name(in: blob) == type else {
       throw .invalid("the key's data is not that of an \(type) key", next: hint)
     }

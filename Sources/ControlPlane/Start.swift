@@ -10,6 +10,7 @@ extension ControlPlane {
   /// ledger. Call it after the engine has adopted its instances, before serving.
   public func start() async {
     do {
+      for app in try await store.read({ try $0.apps() }) { try logs.make(app.id) }
       try await endLeftoverBuilds()
       try await endLeftoverReleases()
     } catch {

@@ -43,7 +43,9 @@ extension Sandbox {
     let own = Set(mounts.map(\.destination))
     return ContainerDescription(
       process: .init(
-        terminal: spec.terminal, args: [programs.initializer, "-g", "--"] + spec.arguments,
+        terminal: spec.terminal != nil,
+        consoleSize: spec.terminal.map { .init(height: $0.rows, width: $0.columns) },
+        args: [programs.initializer, "-g", "--"] + spec.arguments,
         env: spec.environment.map { "\($0.key)=\($0.value)" }.sorted(), cwd: spec.directory,
         oomScoreAdj: max(300, currentOOMScore)),
       root: .init(path: "rootfs"), hostname: spec.hostname,

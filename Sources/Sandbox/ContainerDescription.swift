@@ -19,7 +19,13 @@ struct ContainerDescription: Encodable {
       var ambient: [String] = []
     }
 
+    struct Size: Encodable {
+      var height: UInt16
+      var width: UInt16
+    }
+
     var terminal: Bool
+    var consoleSize: Size?
     var user = User(uid: 1000, gid: 1000)
     var args: [String]
     var env: [String]

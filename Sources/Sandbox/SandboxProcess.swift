@@ -5,6 +5,8 @@ import Platform
 /// A sandboxed process that is attached to this one. Wait for it once, with ``exitStatus()``.
 public struct SandboxProcess: Sendable {
   public let id: String
+  /// Our side of the process's terminal, where it has one; the caller closes it.
+  public let terminal: Int32?
   let status: Task<Int32, Never>
   let sandbox: Sandbox
   let bundle: String
@@ -27,8 +29,7 @@ public struct SandboxProcess: Sendable {
 extension Sandbox {
   /// Starts the process attached; it ends with ``SandboxProcess/exitStatus()``. Returns when the sandbox stands (its
   /// program may already have ended). The descriptors stay the caller's; `nil` is /dev/null. `extra` maps descriptors
-  /// inside, from 3 up without gaps, to descriptors here. With a terminal the three are the far side of one, which
-  /// becomes crun's controlling terminal: resizing it resizes the inner one.
+  /// inside, from 3 up without gaps, to descriptors here. A process with a terminal takes none of them.
   ///
   /// Throws ``SandboxError`` when the runtime refuses; the container and the bundle are gone then.
   public func start(
@@ -40,21 +41,24 @@ extension Sandbox {
     descriptors[0] = stdin
     descriptors[1] = stdout
     descriptors[2] = stderr
+    let console = spec.terminal == nil ? nil : try ConsoleSocket()
     let log = "\(bundle)/runtime.log"
     var arguments = runtimeArguments + ["--log=\(log)", "run", "--bundle=\(bundle)"]
     if !extra.isEmpty { arguments.append("--preserve-fds=\(extra.count)") }
-    var request = childRequest(path: programs.runtime, arguments: arguments + [spec.id], descriptors: descriptors)
-    request.controllingTerminal = spec.terminal
-    let child = try Child.spawn(request)
+    if let console { arguments.append("--console-socket=\(console.path)") }
+    let child = try Child.spawn(
+      childRequest(path: programs.runtime, arguments: arguments + [spec.id], descriptors: descriptors))
     let status = Task { await child.exitStatus() }
-    let process = SandboxProcess(id: spec.id, status: status, sandbox: self, bundle: bundle)
-    guard await stands(spec.id, child: child) else {
-      let reason = (try? Files.text(log)) ?? ""  // no file: the runtime had nothing to say
-      guard !reason.isEmpty else { return process }  // it ran, and was quick
-      _ = await process.exitStatus()
-      throw SandboxError.refused(id: spec.id, reason: reason.split(separator: "\n").joined(separator: "; "))
-    }
-    return process
+    let stands = await stands(spec.id, child: child)
+    let terminal = await console?.terminal(within: .seconds(stands ? 5 : 0))
+    let process = SandboxProcess(id: spec.id, terminal: terminal, status: status, sandbox: self, bundle: bundle)
+    if stands, console == nil || terminal != nil { return process }
+    let reason = (try? Files.text(log)) ?? ""  // no file: the runtime had nothing to say
+    guard !reason.isEmpty || (console != nil && terminal == nil) else { return process }  // it ran, and was quick
+    process.signal(SIGKILL)
+    _ = await process.exitStatus()
+    if let terminal { close(terminal) }
+    throw SandboxError.refused(id: spec.id, reason: reason.split(separator: "\n").joined(separator: "; "))
   }
 
   /// Waits until the container's first process is the program, no longer the runtime that prepares it; `false` when

@@ -1,3 +1,5 @@
+public import Platform
+
 /// One process in a sandbox: what it runs, as whom, and everything it can see beside the machine's `/usr`.
 public struct SandboxSpec: Sendable {
   /// The container's id, from ``Sandbox/identifier(_:)``; unique on the machine.
@@ -13,13 +15,13 @@ public struct SandboxSpec: Sendable {
   public var hostUser: UInt32
   public var mounts: [SandboxMount]
   public var hostname: String
-  /// A terminal of its own; the caller passes the other side of one as stdin, stdout and stderr.
-  public var terminal: Bool
+  /// A terminal of this size instead of three descriptors; ``SandboxProcess/terminal`` is our side of it.
+  public var terminal: TerminalSize?
   public var limits: SandboxLimits
 
   public init(
     id: String, arguments: [String], environment: [String: String] = [:], directory: String = "/app",
-    hostUser: UInt32, mounts: [SandboxMount], hostname: String = "paas", terminal: Bool = false,
+    hostUser: UInt32, mounts: [SandboxMount], hostname: String = "paas", terminal: TerminalSize? = nil,
     limits: SandboxLimits = SandboxLimits()
   ) {
     self.id = id

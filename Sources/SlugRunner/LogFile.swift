@@ -10,9 +10,14 @@ enum LogFile {
   static func lastLines(_ count: Int, of path: String) -> [String] {
     // No file: nothing was ever written.
     guard let tail = try? tail(of: path, bytes: 64 << 10) else { return [] }
+    return Array(lines(in: tail).suffix(count))
+  }
+
+  /// The texts of all lines. conmon cuts a line wherever one of its reads from the app's pipe ended.
+  static func lines(in log: String) -> [String] {
     var lines: [String] = []
     var part = ""
-    for line in tail.split(separator: "\n") {
+    for line in log.split(separator: "\n") {
       let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
       guard fields.count == 4, fields[2] == "F" || fields[2] == "P" else { continue }
       part += fields[3]
@@ -21,8 +26,7 @@ enum LogFile {
         part = ""
       }
     }
-    if !part.isEmpty { lines.append(part) }
-    return Array(lines.suffix(count))
+    return part.isEmpty ? lines : lines + [part]
   }
 
   private static func tail(of path: String, bytes: Int) throws -> String {

@@ -49,18 +49,10 @@ struct OneOffEnds {
   var output: Int32
   var errors: Int32?
   var terminal: Int32?
-  var inner: [Int32]
+  var inner: [Int32] = []
 
-  init(terminal size: TerminalSize?) throws {
-    if let size {
-      var (master, slave): (Int32, Int32) = (-1, -1)
-      try checkedNegative("open a terminal") { paas_open_terminal(&master, &slave, size.columns, size.rows) }
-      input = master
-      output = fcntl(master, F_DUPFD_CLOEXEC, 3)
-      terminal = fcntl(master, F_DUPFD_CLOEXEC, 3)
-      inner = [slave]
-      return
-    }
+  /// Three pipes.
+  init() throws {
     var ends: [Int32] = []
     for _ in 0..<3 {
       var pair: [Int32] = [-1, -1]
@@ -72,6 +64,12 @@ struct OneOffEnds {
     }
     (input, output, errors) = (ends[1], ends[2], ends[4])
     inner = [ends[0], ends[3], ends[5]]
+  }
+
+  init(terminal master: Int32) {
+    input = master
+    output = fcntl(master, F_DUPFD_CLOEXEC, 3)
+    terminal = fcntl(master, F_DUPFD_CLOEXEC, 3)
   }
 
   func closeInner() { for descriptor in inner { close(descriptor) } }
@@ -94,23 +92,35 @@ extension LocalEngine {
     let spec = SandboxSpec(
       id: sandbox.identifier("run-\(oneOff.id)"), arguments: Bootstrap.arguments(oneOff.command),
       environment: environment, hostUser: user, mounts: [app], hostname: oneOff.id.description,
-      terminal: oneOff.terminal != nil, limits: configuration.limits)
+      terminal: oneOff.terminal, limits: configuration.limits)
     try await blocking { [sandbox] in
       try EngineDirectory.makeEnterable(home)
       for layer in ["upper", "work"] { try sandbox.makeDirectory("\(home)/\(layer)", for: user) }
       try sandbox.writeBundle(spec, at: "\(home)/bundle")
     }
-    let ends = try OneOffEnds(terminal: oneOff.terminal)
+    do {
+      return try await attach(spec, home: home)
+    } catch {
+      await blocking { _ = try? Files.removeTree(home) }  // the cause counts
+      throw BootFailure.sandbox((error as? any Explained)?.message ?? "\(error)")
+    }
+  }
+
+  private func attach(_ spec: SandboxSpec, home: String) async throws -> OneOffRun {
+    if spec.terminal != nil {
+      let process = try await sandbox.start(spec, bundle: "\(home)/bundle")
+      guard let master = process.terminal else { throw SandboxError.refused(id: spec.id, reason: "no terminal") }
+      return OneOffRun(OneOffEnds(terminal: master), process: process, home: home)
+    }
+    let ends = try OneOffEnds()
     defer { ends.closeInner() }
     do {
       let process = try await sandbox.start(
-        spec, bundle: "\(home)/bundle", stdin: ends.inner.first, stdout: ends.inner.dropFirst().first ?? ends.inner.first,
-        stderr: ends.inner.last)
+        spec, bundle: "\(home)/bundle", stdin: ends.inner[0], stdout: ends.inner[1], stderr: ends.inner[2])
       return OneOffRun(ends, process: process, home: home)
     } catch {
       ends.closeOuter()
-      await blocking { _ = try? Files.removeTree(home) }  // the cause counts
-      throw BootFailure.sandbox((error as? any Explained)?.message ?? "\(error)")
+      throw error
     }
   }
 }

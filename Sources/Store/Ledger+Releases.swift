@@ -25,7 +25,8 @@ extension Ledger {
 
   /// The highest number given so far, failed releases included; 0 before the first.
   public func lastVersion(of app: AppID) throws -> Int {
-    try Int.fetchOne(database, sql: "SELECT max(version) FROM releases WHERE app = ?", arguments: [app.description]) ?? 0
+    try Int.fetchOne(database, sql: "SELECT max(version) FROM releases WHERE app = ?", arguments: [app.description])
+      ?? 0
   }
 
   /// A rollback that went live after this version.

@@ -161,6 +161,19 @@ import Wire
     #expect(table?.apps.isEmpty == true)
   }
 
+  @Test("an app that is destroyed while it is built leaves nothing either")
+  func destroyDuringBuild() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    _ = try await here.open(TestSource(waits: true))
+    _ = try await here.plane.destroyApp("hello", by: here.admin)
+    for name in ["builds", "logs", "cache"] {
+      #expect(try FileManager.default.contentsOfDirectory(atPath: "\(here.directory)/\(name)").isEmpty)
+    }
+    #expect(try await here.store.read { try $0.intents() }.isEmpty)
+  }
+
   @Test("a destroy that the receiver did not answer is finished later, and the name is free at once")
   func destroyLater() async throws {
     let here = try await Installation(receiver: false)

@@ -139,7 +139,9 @@ import Wire
     #expect(new.exit.committed)
     #expect(await here.served() == ["web.1 v1"])
     try await here.eventually("the receiver drops the old quarantine") {
-      here.receiverSaw.withLock { $0.contains { $0.kind == .discardQuarantine(push: old.build.push?.push ?? PushID()) } }
+      here.receiverSaw.withLock {
+        $0.contains { $0.kind == .discardQuarantine(push: old.build.push?.push ?? PushID()) }
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Linux
 import Platform
 import Store
 import Testing
@@ -73,5 +74,22 @@ import Wire
     await #expect(throws: DeployFailure.self) {
       try await hooks.preDeploy(HookEvent(app, release), output: .none)
     }
+  }
+
+  @Test(
+    "the example lets rollbacks through on a weekend, and refuses deploys",
+    arguments: [("deploy", 6, 1), ("deploy", 5, 0), ("rollback", 7, 0)])
+  func example(_ action: String, _ day: Int, _ status: Int32) async throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").standardized
+    let event = NSTemporaryDirectory() + "event-\(UUID().uuidString)"
+    try #"{"action":"\#(action)","event":"pre-deploy"}"#.write(toFile: event, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: event) }
+    let input = try #require(FileHandle(forReadingAtPath: event))
+    let child = try Child.spawn(
+      ChildRequest(
+        path: root.path + "/hooks/pre-deploy.d.example/50-no-weekend-deploys", arguments: [],
+        environment: ["PATH": "/usr/bin:/bin", "PAAS_APP": "hello", "PAAS_HOOK_DAY": "\(day)"],
+        descriptors: [0: input.fileDescriptor]))
+    #expect(await child.exitStatus() == status)
   }
 }

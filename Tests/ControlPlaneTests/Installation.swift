@@ -43,7 +43,8 @@ final class Installation: Sendable {
         ssh: Address(host: "localhost", port: 2222), http: Address(host: "localhost", port: 8080),
         api: Address(host: "localhost", port: 7070), bootTimeout: .seconds(60), stopGrace: .milliseconds(200),
         shareDirectory: directory, version: "test"),
-      store: store, engine: engine, builder: Self.builder(gate), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      store: store, engine: engine, builder: Self.builder(gate),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     admin = try await plane.localAdmin()
     await plane.start()
     if receiver { roles.withLock { $0.append(Task { await self.actAsReceiver() }) } }
@@ -66,7 +67,8 @@ final class Installation: Sendable {
       let types = try source.types.map { (try ProcessType($0.key), $0.value) }
       return BuildResult(
         slug: Slug(digest: try SlugDigest(String(repeating: source.slug, count: 64)), size: 10),
-        stack: Stack(id: "host", digest: "12"), processTypes: Dictionary(uniqueKeysWithValues: types), buildpack: "Test")
+        stack: Stack(id: "host", digest: "12"), processTypes: Dictionary(uniqueKeysWithValues: types), buildpack: "Test"
+      )
     } cancel: { _ in
     }
   }

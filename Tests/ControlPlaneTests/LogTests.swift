@@ -18,7 +18,8 @@ import Wire
 
   func read(_ here: Installation, _ lines: Int = 100, _ filter: LogFilter = LogFilter()) async throws -> [String] {
     var result: [String] = []
-    for try await line in try await here.plane.logs("hello", lines: lines, tail: false, filter: filter, by: here.admin) {
+    for try await line in try await here.plane.logs("hello", lines: lines, tail: false, filter: filter, by: here.admin)
+    {
       result.append(line)
     }
     return result
@@ -63,7 +64,8 @@ import Wire
     try write(
       "2026-01-16T15:13:46+00:00 stdout P one \n2026-01-16T15:13:46+00:00 stdout F line\n",
       "web.1.\(Self.instance).log", app, here)
-    #expect(try await read(here, 9, LogFilter(source: .app)) == ["2026-01-16T15:13:46.000000+00:00 app[web.1]: one line"])
+    #expect(
+      try await read(here, 9, LogFilter(source: .app)) == ["2026-01-16T15:13:46.000000+00:00 app[web.1]: one line"])
   }
 
   @Test("a tail goes on with new lines of old and new files")

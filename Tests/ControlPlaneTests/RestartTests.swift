@@ -89,6 +89,20 @@ import Wire
     try await here.eventually("it is served again") { await here.served() == ["web.1 v1"] }
   }
 
+  @Test("what crashed before it was ever up is started again, later and later")
+  func crashed() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    let app = try await here.create()
+    try await here.push()
+    await here.engine.crashEverything()
+    let applied = await here.engine.applied
+    await here.plane.reconcile()
+    await here.plane.reconcile()
+    #expect(await here.engine.applied == applied + 1)
+    #expect(here.plane.retries.withLock { $0[app]?.failures } == 1)
+  }
+
   @Test("instances that the ledger does not know are stopped, those that it knows are left alone")
   func strays() async throws {
     let dead = try await Installation()
@@ -112,7 +126,9 @@ import Wire
     _ = try await dead.create()
     let build = try await dead.open(TestSource(waits: true))
     let path = "\(dead.directory)/builds/\(build.id)/output.records"
-    try await dead.eventually("there is output") { (try? Data(contentsOf: URL(fileURLWithPath: path)).isEmpty) == false }
+    try await dead.eventually("there is output") {
+      (try? Data(contentsOf: URL(fileURLWithPath: path)).isEmpty) == false
+    }
     let handle = try #require(FileHandle(forWritingAtPath: path))
     try handle.seekToEnd()
     try handle.write(contentsOf: Data([1, 0, 0, 0, 0, 0, 9, 9, 65]))

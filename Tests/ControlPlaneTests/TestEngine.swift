@@ -10,6 +10,7 @@ actor TestEngine: Engine {
   private(set) var stopped: [WorkloadKey] = []
   private(set) var forgotten: [AppID] = []
   private(set) var released: Set<Address> = []
+  private(set) var applied = 0
   private var nextPort = 20_000
   var damaged: Set<SlugDigest> = []
 
@@ -18,12 +19,17 @@ actor TestEngine: Engine {
   /// As after a reboot.
   func loseEverything() { known = [:] }
 
+  func crashEverything() {
+    for id in known.keys { known[id]?.state = .crashed(status: 1, at: .now) }
+  }
+
   func prepare(app: AppID, slug: Slug) throws {
     if damaged.contains(slug.digest) { throw BootFailure.slugDamaged(slug.digest) }
   }
 
   func apply(_ workload: Workload) {
     workloads[workload.key] = workload
+    applied += 1
     known = known.filter { $0.value.key != workload.key || $0.value.index <= workload.quantity }
     for index in 1...max(1, workload.quantity) where index <= workload.quantity {
       if known.values.contains(where: { $0.key == workload.key && $0.index == index }) { continue }

@@ -110,7 +110,8 @@ import Wire
     let none = FormationRecord(type: .web, quantity: 0, launch: launch)
     #expect(state(RouteWish(app: app, isDeployed: true, web: none)) == (.noWeb, []))
     #expect(state(RouteWish(app: app, isDeployed: false, web: nil)) == (.blank, []))
-    let hosts = RouteTable.apps([RouteWish(app: app, isDeployed: false, web: nil)], instances: [], domain: "Example.COM")
+    let hosts = RouteTable.apps(
+      [RouteWish(app: app, isDeployed: false, web: nil)], instances: [], domain: "Example.COM")
     #expect(hosts.first?.hosts == ["hello.example.com"])
   }
 }
@@ -133,7 +134,7 @@ final class Counter: Sendable {
 @Suite struct LockTests {
   @Test("one holder at a time, and no app waits for another")
   func oneAtATime() async {
-    let (locks, app) = (NamedLocks(), AppID())
+    let (locks, app) = (NamedLocks<AppID>(), AppID())
     let counter = Counter()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<20 {

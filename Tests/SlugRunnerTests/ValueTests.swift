@@ -1,0 +1,48 @@
+import Platform
+import Testing
+
+@testable import SlugRunner
+
+@Suite struct ValueTests {
+  @Test("delays double from one second to five minutes, and start over after ten minutes up")
+  func restartPolicy() {
+    var policy = RestartPolicy()
+    let delays = (1...11).map { _ in policy.crashed(after: .seconds(3)).components.seconds }
+    #expect(delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+    #expect(policy.crashed(after: .seconds(600)) == .seconds(1))
+    #expect(policy.crashed(after: .zero) == .seconds(2))
+  }
+
+  @Test("a port is given out once until it is released, in a circle")
+  func leases() {
+    var leases = PortLeases(startingAt: 29_999)
+    #expect(leases.lease { _ in true } == 29_999)
+    #expect(leases.lease { $0 != 20_000 } == 20_001)
+    leases.release(29_999)
+    #expect(leases.lease { _ in true } == 20_002)
+    #expect(leases.lease { _ in false } == nil)
+    #expect(leases.taken == [20_001, 20_002])
+  }
+
+  @Test("only listening sockets of the very port are found in the kernel's table")
+  func sockets() {
+    let table = """
+        sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+         0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0
+         1: 0100007F:1F90 0100007F:AF90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0
+         2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 100 0 0 10 0
+         3: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 4714 1
+      """
+    #expect(ListeningSockets.inodes(port: 8080, in: table) == ["4711", "4714"])
+  }
+
+  @Test("the last lines of a log are whole again where the writer cut them")
+  func lastLines() throws {
+    let directory = TemporaryDirectory("log")
+    let path = directory.path + "/log"
+    let text = "T stdout F one\nT stdout P tw\nT stdout F o\nT stderr F \nT stdout F  spaced  out\nrubbish\n"
+    try writeFile(text, path)
+    #expect(LogFile.lastLines(3, of: path) == ["two", "", " spaced  out"])
+    #expect(LogFile.lastLines(3, of: path + "x").isEmpty)
+  }
+}
