@@ -112,10 +112,8 @@ let package = Package(
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioHTTP1, nioPosix]),
     tests("StoreTests", ["Store", "Platform", crypto, grdb]),
     tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
-    tests(
-      "APITests",
-      ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", logging]),
-    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioHTTP1, nioPosix]),
+    tests("APITests", ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore]),
+    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
     tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),

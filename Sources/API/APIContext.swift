@@ -52,7 +52,9 @@ extension Request {
 
 extension Response {
   /// A value as JSON.
-  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) throws -> Response {
+  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) throws
+    -> Response
+  {
     let data = try Wire.encode(value)
     var headers = headers
     headers[.contentType] = "application/json"
@@ -75,7 +77,8 @@ extension DecodingError {
   }
 }
 
-/// Text without its percent encoding (RFC 3986 section 2.1); `nil` when the bytes are no UTF-8 or an escape is cut short.
+/// Text without its percent encoding (RFC 3986 section 2.1); `nil` when the bytes are no
+/// UTF-8 or an escape is cut short.
 func percentDecoded(_ text: String) -> String? {
   var bytes: [UInt8] = []
   var rest = Array(text.utf8)[...]

@@ -40,7 +40,7 @@ extension APIError {
     case let error as DeployFailure:
       self.init(id: "release_failed", message: "\(error.code.rawValue): \(error.message)", next: error.nextStep)
     case let error as HTTPError where error.status == .notFound:
-      self.init(id: "not_found", message: "there is no such resource", next: "see docs/api.md for the paths")
+      self.init(id: "not_found", message: "there is no such resource")
     case let error as HTTPError where (400..<500).contains(error.status.code):
       self = .badRequest(error.body ?? error.status.reasonPhrase)
     case is NIOTooManyBytesError:

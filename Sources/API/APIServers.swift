@@ -47,7 +47,8 @@ public struct APIServers: Sendable {
     // Only root may give a socket away; elsewhere all roles have the server's own uid.
     func owner(_ uid: UInt32) -> UInt32? { own == 0 ? uid : nil }
     let control = try ListeningSocket.unix(
-      "\(directory)/control.sock", mode: configuration.adminGroup == nil ? 0o600 : 0o660, group: configuration.adminGroup)
+      "\(directory)/control.sock", mode: configuration.adminGroup == nil ? 0o600 : 0o660,
+      group: configuration.adminGroup)
     let receiver = try ListeningSocket.unix(
       "\(directory)/receiver.sock", mode: 0o660, owner: owner(configuration.receiverUID))
     let router = try ListeningSocket.unix(

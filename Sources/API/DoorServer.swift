@@ -19,6 +19,11 @@ struct DoorServer: Sendable {
     let http = HTTP1Channel(responder: respond)
     let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 1024)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptErrors(door: door, logger: logger))
+        }
+      }
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .bind(socket.descriptor) { channel in
         // NIO drops a connection whose set-up fails, but leaves it open.
@@ -44,7 +49,8 @@ struct DoorServer: Sendable {
     guard let options = channel as? any SocketOptionProvider else {
       return channel.eventLoop.makeFailedFuture(PeerRefused())
     }
-    let credentials: EventLoopFuture<PeerCredentials> = options.unsafeGetSocketOption(level: .socket, name: .so_peercred)
+    let credentials: EventLoopFuture<PeerCredentials> = options.unsafeGetSocketOption(
+      level: .socket, name: .so_peercred)
     return credentials.flatMapThrowing { peer in
       guard rule.admits(uid: peer.uid) else {
         logger.warning(
@@ -58,6 +64,23 @@ struct DoorServer: Sendable {
     let context = APIContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
     let response = try await responder.respond(to: request, context: context)
     try await writer.write(response: response.head, body: response.body)
+  }
+}
+
+/// Keeps a door open when a connection cannot be accepted, for example for want of descriptors; NIO's async server
+/// channel would end with the first such error.
+private final class AcceptErrors: ChannelInboundHandler, Sendable {
+  typealias InboundIn = any Channel
+  private let door: Door
+  private let logger: Logger
+
+  init(door: Door, logger: Logger) {
+    self.door = door
+    self.logger = logger
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    logger.error("cannot accept", metadata: ["door": "\(door.rawValue)", "error": "\(error)"])
   }
 }
 

@@ -51,7 +51,9 @@ public struct ListeningSocket: Sendable {
     return ListeningSocket(descriptor: descriptor, address: Address(host: wanted.host, port: port(of: storage)))
   }
 
-  private static func openUnix(_ path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SystemError) -> Int32 {
+  private static func openUnix(_ path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SystemError)
+    -> Int32
+  {
     var storage = sockaddr_storage()
     storage.ss_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &storage) { $0[2...].copyBytes(from: path.utf8) }

@@ -69,7 +69,9 @@ public struct ResponseBytes: AsyncSequence, Sendable {
     }
   }
 
-  public func makeAsyncIterator() -> Iterator { Iterator(body: body.makeAsyncIterator(), upload: upload, client: client) }
+  public func makeAsyncIterator() -> Iterator {
+    Iterator(body: body.makeAsyncIterator(), upload: upload, client: client)
+  }
 
   /// All of it; throws ``ClientError`` when there is more than `limit` bytes.
   public func collect(limit: Int) async throws -> [UInt8] {

@@ -45,7 +45,9 @@ public struct PaasClient: Sendable {
     try await call(json(.patch, path, body)).decoded(as: type)
   }
 
-  public func delete<Value: Decodable & Sendable>(_ path: String, as type: Value.Type = Value.self) async throws -> Value {
+  public func delete<Value: Decodable & Sendable>(_ path: String, as type: Value.Type = Value.self) async throws
+    -> Value
+  {
     try await call(ClientRequest(.delete, path)).decoded(as: type)
   }
 
@@ -57,7 +59,8 @@ public struct PaasClient: Sendable {
   public func call(_ request: ClientRequest) async throws -> ClientResponse {
     let response = try await stream(request)
     let bytes = try await response.bytes.collect(limit: Wire.maximumJSON)
-    return ClientResponse(status: response.status, headers: response.headers, body: bytes, request: request, address: address)
+    return ClientResponse(
+      status: response.status, headers: response.headers, body: bytes, request: request, address: address)
   }
 
   /// Sends a request and hands over the answer's body as it comes. While it comes, a streamed request body goes on

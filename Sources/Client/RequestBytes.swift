@@ -94,7 +94,8 @@ struct AnyBytes: AsyncSequence, Sendable {
   }
 
   func makeAsyncIterator() -> Iterator {
-    func iterator(of sequence: some AsyncSequence<[UInt8], any Error>) -> any AsyncIteratorProtocol<[UInt8], any Error> {
+    func iterator(of sequence: some AsyncSequence<[UInt8], any Error>) -> any AsyncIteratorProtocol<[UInt8], any Error>
+    {
       sequence.makeAsyncIterator()
     }
     return Iterator(base: iterator(of: base))

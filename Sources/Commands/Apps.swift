@@ -24,7 +24,6 @@ struct AppsCreate: AsyncParsableCommand {
     commandName: "apps:create", abstract: "Create an app; without a name, one is made up.", aliases: ["create"])
 
   @Argument(help: "2 to 30 of a-z, 0-9 and '-'.") var name: String?
-  @Flag(help: "Do not add a git remote.") var noRemote = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var connection: ConnectionOptions
 
@@ -33,20 +32,11 @@ struct AppsCreate: AsyncParsableCommand {
     let client = try connection.client()
     let app: AppResource = try await Console.progress("Creating app") {
       try await client.post("/apps", AppCreate(name: name))
-    } done: { "done, \($0.name)" }
+    } done: {
+      "done, \($0.name)"
+    }
     if json { try Console.json(app) } else { Console.out("\(app.web_url) | \(app.git_url)\n") }
-    if !noRemote { try addRemote(app) }
-  }
-
-  /// As Heroku's `create`: in a repository that has no such remote yet.
-  private func addRemote(_ app: AppResource) throws {
-    let environment = CommandEnvironment.current
-    guard !environment.isOverSSH, var git = try GitConfig.find(from: environment.directory),
-      git.url(ofRemote: AppSelection.defaultRemote) == nil
-    else { return }
-    git.setURL(app.git_url, ofRemote: AppSelection.defaultRemote)
-    try git.write()
-    Console.note("Added the git remote '\(AppSelection.defaultRemote)'.\n")
+    Console.note("To deploy: paas git:remote -a \(app.name), then git push paas main\n")
   }
 }
 

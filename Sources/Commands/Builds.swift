@@ -81,11 +81,13 @@ struct BuildsCreate: AsyncParsableCommand {
   private func openTar(_ environment: CommandEnvironment) throws -> Int32 {
     if tar == "-" { return STDIN_FILENO }
     if environment.isOverSSH {
-      throw CommandError(.usage, "files here are not yours over SSH", next: "send it: ssh … builds:create -a APP < app.tar")
+      throw CommandError(
+        .usage, "files here are not yours over SSH", next: "send it: ssh … builds:create -a APP < app.tar")
     }
     if Files.exists("\(tar)/.") {
       throw CommandError(
-        .usage, "'\(printable(tar))' is a directory", next: "tar -C \(ShellWords.quoted(tar)) -c . | paas builds:create -a APP")
+        .usage, "'\(printable(tar))' is a directory",
+        next: "tar -C \(ShellWords.quoted(tar)) -c . | paas builds:create -a APP")
     }
     return try checked("open '\(printable(tar))'") { open(tar, O_RDONLY | O_CLOEXEC) }
   }

@@ -29,19 +29,21 @@ struct CodeText: Equatable {
     return """
       # Codes
 
-      Stable codes that stand in push output, router log lines and error pages. H, R and L codes are Heroku's; B codes are
-      ours. `paas explain CODE` prints the same text.
+      Stable codes that stand in push output, router log lines and error pages. H, R and L codes are Heroku's; B codes
+      are ours. `paas explain CODE` prints the same text.
 
 
-      """ + [
-        section("Between a push and a running release", builds), section("Starting and stopping", boots),
-        section("Requests", requests), section("Memory and logs", limits),
-      ].joined(separator: "\n")
+      """
+        + [
+          section("Between a push and a running release", builds), section("Starting and stopping", boots),
+          section("Requests", requests), section("Memory and logs", limits),
+        ].joined(separator: "\n")
   }
 
   private static let builds = [
     CodeText(
-      "B01", "no buildpack", "No buildpack recognises the source: none of the files they look for is at the top of the tree.",
+      "B01", "no buildpack",
+      "No buildpack recognises the source: none of the files they look for is at the top of the tree.",
       next: "add requirements.txt, package.json or Gemfile at the top of the repository, commit and push again."),
     CodeText(
       "B02", "build failed", "A buildpack's compile step ended with an error; its last lines are in the push output.",
@@ -56,7 +58,8 @@ struct CodeText: Equatable {
       "B05", "hook refused", "A pre-deploy hook of this installation's operator refused the release.",
       next: "read the hook's output in the push output; ask the operator if it does not say enough."),
     CodeText(
-      "B06", "release phase failed", "The command of the `release` process type ended with an error, so the release did not start.",
+      "B06", "release phase failed",
+      "The command of the `release` process type ended with an error, so the release did not start.",
       next: "correct the command or what it runs, for example a migration, and push again."),
     CodeText(
       "B07", "bad Procfile", "A line of the Procfile is not `type: command`.",
@@ -93,7 +96,8 @@ struct CodeText: Equatable {
       "R12", "exit timeout", "The process did not end within 30 seconds of SIGTERM and was killed.",
       next: "handle SIGTERM: stop taking work, finish what is running, exit."),
     CodeText(
-      "R17", "slug checksum", "The slug on disk is not the one that was built: its SHA-256 differs. It was not started.",
+      "R17", "slug checksum",
+      "The slug on disk is not the one that was built: its SHA-256 differs. It was not started.",
       next: "push again to build it anew; the operator should check the disk."),
   ]
 

@@ -4,14 +4,16 @@ import Platform
 enum CommandLineWords {
   /// Options that take the next word.
   private static let valued: Set<String> = [
-    "-a", "--app", "-r", "--remote", "--host", "-n", "--num", "-p", "--process-type", "-s", "--source", "--confirm", "--tar",
+    "-a", "--app", "-r", "--remote", "--host", "-n", "--num", "-p", "--process-type", "-s", "--source", "--confirm",
+    "--tar",
     "-e", "--env",
   ]
   private static let runFlags: Set<String> = ["--no-tty", "--help", "-h"]
   /// Commands about an app, in which over SSH Dokku's order puts the app first.
   private static let aboutApps: Set<String> = [
     "apps:info", "apps:destroy", "git:remote", "config", "config:get", "config:set", "config:unset", "ps", "ps:scale",
-    "ps:restart", "releases", "releases:info", "releases:rollback", "rollback", "builds", "builds:info", "builds:output",
+    "ps:restart", "releases", "releases:info", "releases:rollback", "rollback", "builds", "builds:info",
+    "builds:output",
     "builds:create", "deploy", "run", "logs",
   ]
 
@@ -25,7 +27,9 @@ enum CommandLineWords {
   /// `app web=2` → `-a app web=2`; words that name the app by `-a` stay as they are.
   private static func appFirst(_ words: [String]) -> [String] {
     let own = words.prefix { $0 != "--" }
-    if own.contains(where: { $0.hasPrefix("-a") || $0.hasPrefix("--app") || $0 == "-h" || $0 == "--help" }) { return words }
+    if own.contains(where: { $0.hasPrefix("-a") || $0.hasPrefix("--app") || $0 == "-h" || $0 == "--help" }) {
+      return words
+    }
     var index = 0
     while index < own.count, own[index].hasPrefix("-") { index += valued.contains(own[index]) ? 2 : 1 }
     guard index < own.count else { return words }
@@ -34,7 +38,7 @@ enum CommandLineWords {
     return ["--app", app] + result
   }
 
-  /// `env -a hello` → `-a hello -- env`: our options may stand anywhere before `--`, everything else is the command's.
+  /// `env -a hello` → `-a hello -- env`: our options may stand anywhere before `--`, the rest is the command's.
   private static func commandLast(_ words: [String]) -> [String] {
     var options: [String] = []
     var command: [String] = []

@@ -23,7 +23,8 @@ struct Config: AsyncParsableCommand {
 }
 
 struct ConfigGet: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "config:get", abstract: "Print the value of a config var.")
+  static let configuration = CommandConfiguration(
+    commandName: "config:get", abstract: "Print the value of a config var.")
 
   @Argument(help: "The config var's name.") var key: String
   @OptionGroup var options: AppOptions
@@ -62,14 +63,16 @@ struct ConfigSet: AsyncParsableCommand {
   /// `KEY=VALUE`, with the value read where it says so.
   static func assignment(_ text: String, _ environment: CommandEnvironment) async throws -> (ConfigKey, String) {
     guard let equals = text.firstIndex(of: "=") else {
-      throw CommandError(.usage, "'\(printable(text))' is not KEY=VALUE", next: "for example: paas config:set GREETING=Hello")
+      throw CommandError(
+        .usage, "'\(printable(text))' is not KEY=VALUE", next: "for example: paas config:set GREETING=Hello")
     }
     let key = try ConfigKey(String(text[..<equals]))
     let value = String(text[text.index(after: equals)...])
     if value == "-" { return (key, try await Input.text(limit: ConfigChange.limit)) }
     guard value.hasPrefix("@") else { return (key, value) }
     if environment.isOverSSH {
-      throw CommandError(.usage, "files here are not yours over SSH", next: "use \(key)=- and send it on standard input")
+      throw CommandError(
+        .usage, "files here are not yours over SSH", next: "use \(key)=- and send it on standard input")
     }
     let path = String(value.dropFirst())
     return (key, try Input.text(try Files.read(path), limit: ConfigChange.limit, named: "'\(printable(path))'"))
@@ -102,7 +105,9 @@ enum ConfigChange {
       .patch, app.path("/config-vars"), headers: ["Content-Type": "application/json"], body: .bytes(body))
     _ = try await Console.progress("\(verb) \(names.joined(separator: ", ")) and restarting \(app.name)") {
       try await app.client.call(request)
-    } done: { done(release: $0.headers["paas-release"]) }
+    } done: {
+      done(release: $0.headers["paas-release"])
+    }
   }
 
   /// `done, v7`; without a release nothing has changed.

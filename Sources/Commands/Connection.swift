@@ -9,6 +9,9 @@ struct ConnectionOptions: ParsableArguments {
 
   /// Flag over environment over the local server's socket.
   func client(_ environment: CommandEnvironment = .current) throws -> PaasClient {
+    if host != nil, environment.isOverSSH {
+      throw CommandError(.usage, "over SSH the server is the one you are logged in to", next: "leave --host out")
+    }
     let address =
       if let text = host ?? environment.host {
         try ServerAddress(parsing: text)

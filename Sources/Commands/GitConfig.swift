@@ -7,21 +7,23 @@ struct GitConfig: Equatable {
   let path: String
   var lines: [String]
 
-  /// Of the repository that holds a directory; `nil` where there is none. Throws ``SystemError`` when it cannot be read.
+  /// Of the repository that holds a directory; `nil` where there is none. Throws ``SystemError``.
   static func find(from directory: String) throws -> GitConfig? {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard realpath(directory, &buffer) != nil else { return nil }
     var place = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     while true {
       if let path = try configPath(of: "\(place)/.git") {
-        return GitConfig(path: path, lines: try Files.text(path).split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+        return GitConfig(
+          path: path,
+          lines: try Files.text(path).split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
       }
       guard place != "/", let slash = place.lastIndex(of: "/") else { return nil }
       place = slash == place.startIndex ? "/" : String(place[..<slash])
     }
   }
 
-  /// `.git` is a directory, or in a worktree a file that names one; a worktree shares the config of its main repository.
+  /// `.git` is a directory, or in a worktree a file that names one; a worktree shares its main repository's config.
   private static func configPath(of dotGit: String) throws -> String? {
     if Files.exists("\(dotGit)/config") { return "\(dotGit)/config" }
     guard Files.exists(dotGit), !Files.exists("\(dotGit)/.") else { return nil }
@@ -73,7 +75,9 @@ struct GitConfig: Equatable {
   }
 
   private func value(of key: String, in line: String) -> String? {
-    guard let equals = line.firstIndex(of: "="), trimmed(String(line[..<equals])).lowercased() == key else { return nil }
+    guard let equals = line.firstIndex(of: "="), trimmed(String(line[..<equals])).lowercased() == key else {
+      return nil
+    }
     return trimmed(String(line[line.index(after: equals)...]))
   }
 

@@ -20,7 +20,9 @@ struct Keys: AsyncParsableCommand {
   }
 
   static func text(_ keys: [KeyResource]) -> String {
-    let rows = keys.map { [$0.fingerprint, $0.public_key.split(separator: " ").first.map(String.init) ?? "", $0.comment] }
+    let rows = keys.map {
+      [$0.fingerprint, $0.public_key.split(separator: " ").first.map(String.init) ?? "", $0.comment]
+    }
     return Layout.titled("\(keys.first?.email ?? "") keys", Layout.columns(rows))
   }
 }
@@ -54,7 +56,8 @@ struct KeysAdd: AsyncParsableCommand {
     }
     let text = try Files.text(path, limit: 64 << 10)
     if text.contains("PRIVATE KEY") {
-      throw CommandError(.usage, "'\(printable(path))' is a private key, which nobody else should see", next: "use \(path).pub")
+      throw CommandError(
+        .usage, "'\(printable(path))' is a private key, which nobody else should see", next: "use \(path).pub")
     }
     return text
   }

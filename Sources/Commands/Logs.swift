@@ -7,7 +7,8 @@ struct Logs: AsyncParsableCommand {
 
   @Flag(name: .shortAndLong, help: "Go on with new lines as they come.") var tail = false
   @Option(name: [.short, .customLong("num")], help: "How many lines.") var number = 100
-  @Option(name: [.short, .customLong("process-type"), .customLong("ps")], help: "Only web, or web.1.") var process: String?
+  @Option(name: [.short, .customLong("process-type"), .customLong("ps")], help: "Only web, or web.1.") var process:
+    String?
   @Option(name: .shortAndLong, help: "Only app, router or paas.") var source: String?
   @OptionGroup var options: AppOptions
 

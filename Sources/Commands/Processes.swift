@@ -55,7 +55,9 @@ struct ProcessesScale: AsyncParsableCommand {
     }
     let formation: [FormationResource] = try await Console.progress("Scaling") {
       try await app.client.patch(app.path("/formation"), FormationUpdate(updates: updates))
-    } done: { Self.done($0, updates) }
+    } done: {
+      Self.done($0, updates)
+    }
     if json { try Console.json(formation) }
   }
 

@@ -6,8 +6,8 @@ import Wire
 /// Streams of records on the terminal.
 enum Records {
   /// Writes a stream's `stdout` and `stderr` where they belong until it ends; throws the exit record's status as an
-  /// `ExitCode` unless it is 0, and ``ClientError/connectionLost(_:)`` without an exit record. `counted` is told the length
-  /// of each stored record, for the next offset.
+  /// `ExitCode` unless it is 0, and ``ClientError/connectionLost(_:)`` without an exit record. `counted` is told the
+  /// length of each stored record, for the next offset.
   static func printed(
     _ request: ClientRequest, _ client: PaasClient, counted: (Int) -> Void = { _ in }
   ) async throws {

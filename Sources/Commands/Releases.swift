@@ -90,7 +90,9 @@ struct ReleasesRollback: AsyncParsableCommand {
     } else {
       made = try await Console.progress(action) {
         try await app.client.post(app.path("/releases"), RollbackRequest(release: release), as: ReleaseResource.self)
-      } done: { "done, v\($0.version)" }
+      } done: {
+        "done, v\($0.version)"
+      }
     }
     if json { try Console.json(made) }
   }

@@ -10,7 +10,8 @@ struct Run: AsyncParsableCommand {
     commandName: "run", abstract: "Run a command with the app's slug and config, attached to this terminal.",
     discussion: "Exits with the command's status. For example: paas run -- env")
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for this run.", valueName: "key=value")) var env: [String] = []
+  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for this run.", valueName: "key=value")) var env:
+    [String] = []
   @Flag(help: "Pipes instead of a terminal.") var noTty = false
   @OptionGroup var options: AppOptions
   @Argument(help: "The command and its words.") var command: [String]

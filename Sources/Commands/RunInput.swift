@@ -7,7 +7,7 @@ import Wire
 /// What `run` sends: the request, then standard input and the terminal's size as they come. Threads write the records
 /// into a pipe, whose other end is the request's body, so a slow server slows the reading of our input.
 final class RunInput: Sendable {
-  /// The body of the request.
+  /// The body of the request. Open until the process ends, which it does with its one run.
   let reader: Int32
   private let writer: Int32
   /// Records up to PIPE_BUF are written whole (pipe(7)), so two threads may share the pipe.
@@ -27,8 +27,6 @@ final class RunInput: Sendable {
       Self.forwardInput(to: writer)
     }
   }
-
-  deinit { close(reader) }
 
   private static func forwardInput(to writer: Int32) {
     var buffer = [UInt8](repeating: 0, count: piece)

@@ -43,14 +43,17 @@ struct DoorTests {
     try await TestPlatform.serving { platform in
       for (client, path) in [
         (platform.router, "/account"), (platform.router, "/receiver/work"), (platform.control, "/receiver/ref-updates"),
-        (platform.control, "/router/table"), (platform.tcp, "/receiver/ref-updates"), (platform.receiver, "/router/table"),
+        (platform.control, "/router/table"), (platform.tcp, "/receiver/ref-updates"),
+        (platform.receiver, "/router/table"),
       ] {
         let error = await #expect(throws: (any Error).self) { try await client.call(ClientRequest(.get, path)) }
         #expect(["not_found", "unauthorized"].contains(id(of: error)), "\(path) at \(client.address)")
       }
       let updates: [RefUpdate] = try await platform.receiver.get(ReceiverRoutes.refUpdates(app: nil))
       #expect(updates.isEmpty)
-      let error = await #expect(throws: (any Error).self) { try await platform.receiver.get("/apps", as: [AppResource].self) }
+      let error = await #expect(throws: (any Error).self) {
+        try await platform.receiver.get("/apps", as: [AppResource].self)
+      }
       #expect(id(of: error) == "unauthorized")
       try await platform.router.post(RouterRoutes.report, RouterReport(generation: 1, inFlight: []))
       let table: RoutingTable = try await platform.router.get(RouterRoutes.table(after: 0))
@@ -101,5 +104,17 @@ struct DoorTests {
     #expect(error?.nextStep == "stop what listens there, or choose another with --api")
     let long = "/tmp/" + String(repeating: "x", count: 110)
     #expect(throws: APIStartError.pathTooLong(long)) { try ListeningSocket.unix(long, mode: 0o600) }
+  }
+
+  @Test("a server that stops does not wait for long polls")
+  func stop() async throws {
+    let elapsed = try await ContinuousClock().measure {
+      try await TestPlatform.serving { platform in
+        let poll = Task { try await platform.receiver.get(ReceiverRoutes.work, as: [ReceiverWork].self) }
+        _ = try await platform.control.get("/account", as: AccountResource.self)
+        withExtendedLifetime(poll) {}
+      }
+    }
+    #expect(elapsed < .seconds(15))
   }
 }

@@ -39,7 +39,8 @@ struct ResourceTests {
       #expect(await error(client, ClientRequest(.get, "/apps/..%2F..%2Fetc"))?.id == "not_found")
       #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(Array("{".utf8))))?.id == "bad_request")
       let name = #"{"name":"../x"}"#
-      #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(Array(name.utf8))))?.id == "invalid_params")
+      #expect(
+        await error(client, ClientRequest(.post, "/apps", body: .bytes(Array(name.utf8))))?.id == "invalid_params")
       let large = [UInt8](repeating: 32, count: Wire.maximumJSON + 1)
       #expect(await error(client, ClientRequest(.post, "/apps", body: .bytes(large)))?.id == "too_large")
       _ = try await client.post("/apps", AppCreate(name: "hello"), as: AppResource.self)
@@ -49,9 +50,11 @@ struct ResourceTests {
     }
   }
 
-  @Test("a part of a path is decoded once, and only when it is UTF-8", arguments: [
-    ("a%2Fb", "a/b"), ("%2541", "%41"), ("%C3%A9", "é"), ("a%F", nil), ("a%", nil), ("%FF", nil), ("%+1", nil),
-  ])
+  @Test(
+    "a part of a path is decoded once, and only when it is UTF-8",
+    arguments: [
+      ("a%2Fb", "a/b"), ("%2541", "%41"), ("%C3%A9", "é"), ("a%F", nil), ("a%", nil), ("%FF", nil), ("%+1", nil),
+    ])
   func decoded(text: String, expected: String?) {
     #expect(percentDecoded(text) == expected)
   }

@@ -141,7 +141,9 @@ struct StreamTests {
     try await withDeployedApp { platform in
       var text = ""
       var status: Int32?
-      for try await record in try await platform.control.stream(ClientRequest(.get, "/apps/hello/logs?lines=50")).records {
+      for try await record in try await platform.control.stream(ClientRequest(.get, "/apps/hello/logs?lines=50"))
+        .records
+      {
         if record.kind == .stdout { text += String(decoding: record.payload, as: UTF8.self) }
         status = record.exitStatus
       }

@@ -34,7 +34,8 @@ struct TestPlatform: Sendable {
     let server = Task { try await servers.run(plane, pids: { (receiver: 1, router: 2) }, logger: logger) }
     func client(_ name: String) -> PaasClient { PaasClient(address: .unix(path: "\(directory)/run/\(name).sock")) }
     let platform = TestPlatform(
-      directory: directory, plane: plane, control: client("control"), receiver: client("receiver"), router: client("router"),
+      directory: directory, plane: plane, control: client("control"), receiver: client("receiver"),
+      router: client("router"),
       tcp: PaasClient(address: .url("http://\(servers.apiAddress)")))
     do {
       try await body(platform)
@@ -58,7 +59,8 @@ struct TestPlatform: Sendable {
       let size = try Files.read(request.sourceTar).count
       output(Array(PushText.detail("the source has \(size) bytes").utf8))
       return BuildResult(
-        slug: Slug(digest: try SlugDigest(String(repeating: "ab", count: 32)), size: 10), stack: Stack(id: "host", digest: "12"),
+        slug: Slug(digest: try SlugDigest(String(repeating: "ab", count: 32)), size: 10),
+        stack: Stack(id: "host", digest: "12"),
         processTypes: [.web: "serve"], buildpack: "Test")
     } cancel: { _ in
     }
@@ -71,7 +73,8 @@ struct TestPlatform: Sendable {
 
   /// The API on TCP as somebody whose key was added.
   func loggedIn() async throws -> PaasClient {
-    let blob = [0, 0, 0, 11] + Array("ssh-ed25519".utf8) + [0, 0, 0, 32] + (0..<32).map { _ in UInt8.random(in: 0...255) }
+    let blob =
+      [0, 0, 0, 11] + Array("ssh-ed25519".utf8) + [0, 0, 0, 32] + (0..<32).map { _ in UInt8.random(in: 0...255) }
     let key = "ssh-ed25519 \(Data(blob).base64EncodedString())"
     _ = try await control.post("/account/keys", KeyCreate(public_key: key + " me@here"), as: KeyResource.self)
     let session: Session = try await receiver.post(ReceiverRoutes.sessions, KeyOffer(key: key, peer: "127.0.0.1"))
@@ -82,7 +85,8 @@ struct TestPlatform: Sendable {
 
   /// Uploads bytes as a source; returns the build's output and how it ended.
   func deploy(_ source: [UInt8], app: String) async throws -> (text: String, exit: StreamRecord?) {
-    let request = ClientRequest(.post, "/apps/\(app)/builds", headers: ["Content-Type": "application/x-tar"], body: .bytes(source))
+    let request = ClientRequest(
+      .post, "/apps/\(app)/builds", headers: ["Content-Type": "application/x-tar"], body: .bytes(source))
     let build = try await control.call(request).decoded(as: BuildResource.self)
     var text = ""
     var exit: StreamRecord?

@@ -76,7 +76,9 @@ struct ClientTests {
   @Test("a server that goes in the middle of an answer is a lost connection")
   func cut() async throws {
     try await withServer { client in
-      await #expect(throws: ClientError.connectionLost(client.address)) { try await client.call(ClientRequest(.get, "/cut")) }
+      await #expect(throws: ClientError.connectionLost(client.address)) {
+        try await client.call(ClientRequest(.get, "/cut"))
+      }
     }
   }
 

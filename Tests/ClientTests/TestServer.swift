@@ -43,7 +43,8 @@ private final class TestRoutes: ChannelInboundHandler {
       if path.hasPrefix("/json") {
         let token = head.headers.first(name: "authorization") ?? ""
         let wire = head.headers.first(name: "paas-wire") ?? ""
-        finish(context, .ok, #"{"method":"\#(head.method)","uri":"\#(head.uri)","token":"\#(token)","wire":"\#(wire)"}"#)
+        finish(
+          context, .ok, #"{"method":"\#(head.method)","uri":"\#(head.uri)","token":"\#(token)","wire":"\#(wire)"}"#)
       }
     case .body(let bytes):
       if path == "/echo" { context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil) }
@@ -59,7 +60,9 @@ private final class TestRoutes: ChannelInboundHandler {
     case "/broken": finish(context, .badGateway, "<html>")
     case "/other-wire": finish(context, .ok, "{}", wire: "99")
     case "/records":
-      let records = [StreamRecord(.stdout, Array("hi".utf8)), StreamRecord(.keepAlive), .exit(3), StreamRecord(.stdout)]
+      let records = [
+        StreamRecord(.stdout, Array("hi".utf8)), StreamRecord(.keepAlive), .exit(3), StreamRecord(.stdout),
+      ]
       respond(context, .ok)
       // One byte at a time: records must be put together again.
       for byte in records.flatMap(\.encoded) { write(context, [byte]) }
@@ -81,7 +84,9 @@ private final class TestRoutes: ChannelInboundHandler {
     context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: bytes)))), promise: nil)
   }
 
-  private func finish(_ context: ChannelHandlerContext, _ status: HTTPResponseStatus, _ text: String, wire: String = "1") {
+  private func finish(
+    _ context: ChannelHandlerContext, _ status: HTTPResponseStatus, _ text: String, wire: String = "1"
+  ) {
     respond(context, status, wire: wire)
     write(context, Array(text.utf8))
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)

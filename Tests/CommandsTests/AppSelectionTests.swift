@@ -65,10 +65,12 @@ struct AppSelectionTests {
     #expect(throws: NameError.self) { try AppSelection.app(flag: name, remote: nil, CommandEnvironment()) }
   }
 
-  @Test("the app of a URL", arguments: [
-    ("ssh://paas@localhost:2222/hello.git", "hello"), ("paas@host:hello.git", "hello"), ("ssh://h/hello", "hello"),
-    ("https://example.org/", nil), ("ssh://h/../UP.git", nil),
-  ])
+  @Test(
+    "the app of a URL",
+    arguments: [
+      ("ssh://paas@localhost:2222/hello.git", "hello"), ("paas@host:hello.git", "hello"), ("ssh://h/hello", "hello"),
+      ("https://example.org/", nil), ("ssh://h/../UP.git", nil),
+    ])
   func urls(url: String, app: String?) {
     #expect(AppSelection.appName(inURL: url) == app)
   }
@@ -85,14 +87,15 @@ struct AppSelectionTests {
     let empty = try Repository("[core]\n\tbare = false\n")
     var fresh = try #require(try GitConfig.find(from: empty.path))
     fresh.setURL("ssh://paas@h:2222/new.git", ofRemote: "paas")
-    #expect(fresh.lines.joined(separator: "\n") == """
-      [core]
-      \tbare = false
-      [remote "paas"]
-      \turl = ssh://paas@h:2222/new.git
-      \tfetch = +refs/heads/*:refs/remotes/paas/*
+    #expect(
+      fresh.lines.joined(separator: "\n") == """
+        [core]
+        \tbare = false
+        [remote "paas"]
+        \turl = ssh://paas@h:2222/new.git
+        \tfetch = +refs/heads/*:refs/remotes/paas/*
 
-      """)
+        """)
   }
 
   @Test("the control socket is that of PAAS_DATA, else of the default data directory")

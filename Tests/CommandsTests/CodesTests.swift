@@ -18,10 +18,13 @@ struct CodesTests {
     #expect(CodeText.all.contains { $0.code == code.rawValue })
   }
 
-  @Test("Heroku's codes are explained", arguments: [
-    "H10", "H11", "H12", "H13", "H14", "H15", "H17", "H18", "H19", "H20", "H21", "H27", "H80", "H81", "H99", "R10", "R12",
-    "R14", "R15", "R17", "L10",
-  ])
+  @Test(
+    "Heroku's codes are explained",
+    arguments: [
+      "H10", "H11", "H12", "H13", "H14", "H15", "H17", "H18", "H19", "H20", "H21", "H27", "H80", "H81", "H99", "R10",
+      "R12",
+      "R14", "R15", "R17", "L10",
+    ])
   func heroku(code: String) {
     #expect(CodeText.all.contains { $0.code == code })
   }

@@ -18,7 +18,8 @@ private func release(
 
 private func dyno(_ name: String, _ state: String = "up", command: String = "gunicorn app:app") -> DynoResource {
   DynoResource(
-    id: name, name: name, type: String(name.prefix { $0 != "." }), command: command, state: state, release: hello, pid: 1,
+    id: name, name: name, type: String(name.prefix { $0 != "." }), command: command, state: state, release: hello,
+    pid: 1,
     created_at: "2026-01-12T10:00:00Z", updated_at: "2026-01-12T10:00:00Z")
 }
 
@@ -78,7 +79,8 @@ struct OutputTests {
   @Test("scaling says what runs now, in the order of the command line")
   func scaling() throws {
     let formation = [
-      FormationResource(type: "clock", quantity: 1, command: ""), FormationResource(type: "web", quantity: 3, command: ""),
+      FormationResource(type: "clock", quantity: 1, command: ""),
+      FormationResource(type: "web", quantity: 3, command: ""),
       FormationResource(type: "worker", quantity: 1, command: ""),
     ]
     let updates = try ["web=3", "worker+1"].map(ProcessesScale.change)
@@ -106,9 +108,11 @@ struct OutputTests {
     #expect(Moment.ago("2026-03-01T00:00:00Z", now: now) == text)
   }
 
-  @Test("a time of the API is read and written without loss", arguments: [
-    "1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2026-01-18T01:36:38Z", "2100-12-31T12:00:00Z",
-  ])
+  @Test(
+    "a time of the API is read and written without loss",
+    arguments: [
+      "1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2026-01-18T01:36:38Z", "2100-12-31T12:00:00Z",
+    ])
   func times(text: String) {
     #expect(Moment.parse(text)?.rfc3339 == text)
   }

@@ -26,6 +26,10 @@ extension APIRoutes {
       try Response.json(
         try await controlPlane.build(context.parameter("app"), context.parameter("build"), by: context.account()))
     }
+    addOutputRoute(to: routes)
+  }
+
+  private func addOutputRoute(to routes: RouterGroup<APIContext>) {
     routes.get("apps/:app/builds/:build/output") { request, context in
       let output = try await controlPlane.buildOutput(
         context.parameter("app"), build: context.parameter("build"), offset: request.number("offset", default: 0),
