@@ -81,7 +81,7 @@ let package = Package(
     room("Commands", ["Platform", "Wire", "Client", "Linux", "CLinux", argumentParser]),
 
     // Shared ground
-    room("Sandbox", ["Platform", "Linux", "CLinux"]),
+    room("Sandbox", ["Platform", "Linux", "CLinux", logging]),
     room("Archive", ["Platform", "CArchive", "Linux"]),
     room("Linux", ["Platform", "CLinux"]),
 
@@ -112,8 +112,13 @@ let package = Package(
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioHTTP1, nioPosix]),
     tests("StoreTests", ["Store", "Platform", crypto, grdb]),
     tests("ControlPlaneTests", ["ControlPlane", "Buildpacks", "Platform", "Wire", "Store", "Linux", logging]),
-    tests("APITests", ["API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", hummingbird, httpTypes, logging, nioCore]),
-    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioPosix, nioHTTP1]),
+    tests(
+      "APITests",
+      [
+        "API", "Buildpacks", "Platform", "Wire", "ControlPlane", "Store", "Client", "Linux", "CLinux", httpTypes,
+        hummingbird, logging, nioCore,
+      ]),
+    tests("ClientTests", ["Client", "Platform", "Wire", "Linux", nioCore, nioHTTP1, nioPosix]),
     tests("CommandsTests", ["Commands", "Platform", "Wire", "Client", "Linux", argumentParser]),
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),
