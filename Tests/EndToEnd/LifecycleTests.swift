@@ -83,7 +83,8 @@ extension EndToEnd {
         for pid in before { ProcessIdentity(pid: pid)?.signal(SIGKILL) }
         try await eventually("another instance serves") {
           let now = try await instances("crash", paas)
-          return !now.isEmpty && now.isDisjoint(with: before) && (try await paas.get(app: "crash")?.body == "here")
+          let answer = try await paas.get(app: "crash")
+          return !now.isEmpty && now.isDisjoint(with: before) && answer?.body == "here"
         }
       }
     }
