@@ -72,6 +72,7 @@ extension Repositories {
   private func compareAndSwap(_ update: RefUpdate) throws -> RefUpdateOutcome {
     guard Files.exists(path(update.app)) else { return .impossible(reason: "the repository does not exist") }
     return try locked(update.app) {
+      removeStaleLocks(of: update.ref, app: update.app)
       let repository = try open(app: update.app, create: false)
       let new = ObjectID(update.new)
       guard repository.contains(new) else {
@@ -89,6 +90,12 @@ extension Repositories {
       try repository.setHead(update.ref)
       return .applied
     }
+  }
+
+  /// A receiver that was killed while it wrote a ref leaves git's lock files behind. Whoever holds the repository's own
+  /// lock, which the kernel lets go with its process, knows that no living process holds these.
+  private func removeStaleLocks(of ref: RefName, app: AppID) {
+    for name in [ref.description, "HEAD", "packed-refs"] { unlink("\(path(app))/\(name).lock") }
   }
 
   /// The app was destroyed: removes its repository.
