@@ -161,6 +161,7 @@ final class SSHHarness: Sendable {
 private let sharedHostKeys = Result { () throws -> String in
   let directory = "/tmp/paas-ssh-test-hostkeys-\(getpid())"
   try Files.makeDirectory(directory, mode: 0o700)
+  atexit { try? Files.removeTree("/tmp/paas-ssh-test-hostkeys-\(getpid())") }  // a leftover in /tmp fails no test
   _ = try HostKeys(directory: directory)
   return directory
 }

@@ -32,6 +32,9 @@ struct SSHSession {
       defer { context.client.endSession(token: login.session.token, logger: logger) }
       try serve(login)
     } catch .clientGone {
+    } catch .keyExchange(let reason) {
+      // Port scans and health checks come this far; they are no news.
+      logger.debug("ssh connection never began", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
     } catch {
       logger.info("ssh connection ended", metadata: ["peer": "\(peer)", "reason": "\(error.message)"])
     }
