@@ -115,6 +115,8 @@ public enum APIStartError: Error, Explained, Equatable {
 
   public var message: String {
     switch self {
+    case .cannotListen(let place, let reason, let option) where reason.number == EADDRINUSE:
+      "port \(place.split(separator: ":").last ?? "?") is already in use (\(option) \(place))"
     case .cannotListen(let place, let reason, _): "cannot listen on '\(place)': \(reason.message)"
     case .pathTooLong(let path): "the path '\(path)' is too long for a unix socket, which takes 107 bytes"
     }
@@ -123,7 +125,7 @@ public enum APIStartError: Error, Explained, Equatable {
   public var nextStep: String? {
     switch self {
     case .cannotListen(_, let reason, let option) where reason.number == EADDRINUSE:
-      "stop what listens there, or choose another with \(option)"
+      "stop what uses it, or choose another with \(option)"
     case .cannotListen(_, _, let option): "choose another with \(option)"
     case .pathTooLong: "choose a shorter data directory with --data"
     }

@@ -13,7 +13,7 @@ public enum Checkpoint {
       let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
       guard file >= 0 else { return }  // reached before: once is enough
       close(file)
-      kill(getpid(), SIGSTOP)
+      raise(SIGSTOP)  // to this thread: it stops here, not when another thread has taken the signal
     #endif
   }
 }

@@ -75,16 +75,6 @@ struct Parts: Sendable {
     }
   }
 
-  /// Takes over what the last server left: living instances are adopted, its builds and one-offs are ended.
-  func adoptInstances() async {
-    await engine.adopt()
-    let kept = Set(await engine.instances(of: nil).map(\.id.description))
-    for id in await sandbox.list() where !kept.contains(where: { id.hasSuffix($0) }) {
-      logger.info("ending a leftover of the last server", metadata: ["container": "\(id)"])
-      await sandbox.destroy(id: id)
-    }
-  }
-
   /// Ends every instance; for `server:stop --all`. The ledger still says that they should run.
   func stopInstances() async {
     let keys = Set(await engine.instances(of: nil).map(\.key))

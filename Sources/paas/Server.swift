@@ -4,6 +4,7 @@ import Linux
 import Logging
 import Platform
 import Sandbox
+import SlugRunner
 import UnixSignals
 
 /// The server, from its first check to its last: the order of ``run(_:)`` is the order of things.
@@ -21,7 +22,7 @@ enum Server {
 
     let sockets = try Sockets.open(configuration)
     let parts = try await Parts.make(configuration, sockets: sockets, users: users, logger: logger)
-    await parts.adoptInstances()
+    await parts.engine.adopt()
     await parts.controlPlane.start()
 
     let receiver = Supervisor(name: "receiver", logger: logger) {

@@ -20,7 +20,10 @@ extension EndToEnd {
         let releases = try await paas.paas(["releases", "-a", "steady"]).out
         let load = Load(host: "steady.localhost", port: try await paas.port("http"))
         try await eventually("some requests before") { load.count > 25 }
+        let platform = try await paas.json(PlatformResource.self, ["platform"])
+        let receiver = try #require(platform.receiver_pid.flatMap { ProcessIdentity(pid: $0) })
         try await paas.killServer()
+        #expect(await receiver.ended(within: .seconds(5)), "a receiver outlived its server")
         let killed = load.count
         try await eventually("requests without a server") { load.count > killed + 50 }
         try await paas.start()

@@ -36,7 +36,7 @@ final class Installation: Sendable {
     self.user = user
     chmod(scratch, 0o755)
     mkdir(data, 0o711)
-    if let user { chown(data, user.uid, user.gid) }
+    if let user { for path in [scratch, data] { chown(path, user.uid, user.gid) } }
   }
 
   /// Starts a server, runs the body, stops everything and removes every file, whatever happened.

@@ -19,7 +19,7 @@ extension EndToEnd {
           "sh -c 'touch \(marker)'", "touch \(marker)", "apps; touch \(marker)", "apps && touch \(marker)",
           "apps | tee \(marker)", "server", "receiver", "worker unpack", "router", "server:stop", "/bin/sh",
           "../paas apps",
-          "--data=/tmp apps", "apps --host=unix:/nowhere",
+          "apps --data=/tmp", "apps --host=unix:/nowhere",
         ]
         for line in hostile {
           let outcome = try await paas.ssh([line])

@@ -91,7 +91,7 @@ extension EndToEnd {
       let directory = try temporary()
       defer { try? Files.removeTree(directory) }
       let outcome = try await Program.run(Installation.binary, ["apps"], environment: ["PAAS_DATA": directory])
-      expectOneSentence(outcome, containing: "paas server")
+      #expect(outcome.status == 1 && outcome.err.contains("paas server"), "\(outcome)")
     }
   }
 }

@@ -83,6 +83,18 @@ struct GitRepositoryTests {
     #expect(try await bare("rev-parse", "HEAD").line == commits[1].description)
   }
 
+  @Test("lock files of a receiver that was killed while it moved a ref do not hold up the next one")
+  func staleLocks() async throws {
+    let git = try await RealGit.workWithHistory(in: directory, commits: 2)
+    let new = try CommitID(try await git("rev-parse", "HEAD").line)
+    try repositories.keepObjects(app: app, push: try await push(git, new.description), new: new)
+    try Files.makeDirectory(repositories.path(app) + "/refs/heads")
+    for name in ["refs/heads/main.lock", "HEAD.lock", "packed-refs.lock"] {
+      try Files.writeDurably([UInt8]("torn".utf8), to: "\(repositories.path(app))/\(name)")
+    }
+    #expect(try repositories.apply(update(.zero, new)) == .applied)
+  }
+
   @Test("a ref update for a repository that was lost and made again starts over")
   func lost() async throws {
     let git = try await RealGit.workWithHistory(in: directory, commits: 2)

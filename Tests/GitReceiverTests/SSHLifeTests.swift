@@ -159,22 +159,4 @@ struct SSHLifeTests {
       try HostKeys(directory: directory)
     }
   }
-
-  @Test("when the lifeline ends, the process ends at once")
-  func lifeline() async throws {
-    let directory = "/tmp/paas-ssh-test-\(UInt32.random(in: 0 ... .max))"
-    try Files.makeDirectory(directory, mode: 0o700)
-    defer { try? Files.removeTree(directory) }  // a leftover in /tmp fails no test
-    await #expect(processExitsWith: .exitCode(0)) { [directory = directory as String] in
-      let (listener, _) = try listenOnLoopback()
-      let lifeline = try pipe()
-      close(lifeline.write)
-      _ = try ReceiverRole.main(
-        ReceiverConfiguration(
-          listenDescriptor: listener, dataDirectory: directory, socketPath: "\(directory)/no.sock",
-          lifelineDescriptor: lifeline.read),
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-      exit(9)
-    }
-  }
 }

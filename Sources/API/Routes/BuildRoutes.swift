@@ -57,8 +57,8 @@ extension APIRoutes {
       throw APIError.badRequest("the header '\(PushHeaders.push)' is not a push's id")
     }
     return PushContext(
-      push: push, ref: try RefName(percentDecoded(try header(PushHeaders.ref)) ?? ""), old: try CommitID(header(PushHeaders.old)),
-      new: try CommitID(header(PushHeaders.new)),
+      push: push, ref: try RefName(percentDecoded(try header(PushHeaders.ref)) ?? ""),
+      old: try CommitID(header(PushHeaders.old)), new: try CommitID(header(PushHeaders.new)),
       subject: percentDecoded(try header(PushHeaders.subject)) ?? "")
   }
 }

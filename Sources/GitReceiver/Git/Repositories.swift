@@ -46,6 +46,7 @@ extension Repositories {
   /// Moves the push's packs from its quarantine into the repository, durably (step 6 of the path of a push).
   /// Throws ``GitError`` when `new` is not there afterwards.
   func keepObjects(app: AppID, push: PushID, new: CommitID) throws {
+    Checkpoint.reach("push.before-keep")
     try locked(app) {
       try quarantine(app: app, push: push).keep()
       guard try open(app: app, create: false).contains(ObjectID(new)) else {
@@ -62,8 +63,16 @@ extension Repositories {
 
   /// Compare-and-swap of one ref, durably. What cannot be done now or ever is an outcome, not an error.
   func apply(_ update: RefUpdate) throws -> RefUpdateOutcome {
+    Checkpoint.reach("push.before-ref")
+    let outcome = try compareAndSwap(update)
+    Checkpoint.reach("push.after-ref")
+    return outcome
+  }
+
+  private func compareAndSwap(_ update: RefUpdate) throws -> RefUpdateOutcome {
     guard Files.exists(path(update.app)) else { return .impossible(reason: "the repository does not exist") }
     return try locked(update.app) {
+      removeStaleLocks(of: update.ref, app: update.app)
       let repository = try open(app: update.app, create: false)
       let new = ObjectID(update.new)
       guard repository.contains(new) else {
@@ -83,6 +92,12 @@ extension Repositories {
     }
   }
 
+  /// A receiver that was killed while it wrote a ref leaves git's lock files behind. Whoever holds the repository's own
+  /// lock, which the kernel lets go with its process, knows that no living process holds these.
+  private func removeStaleLocks(of ref: RefName, app: AppID) {
+    for name in [ref.description, "HEAD", "packed-refs"] { unlink("\(path(app))/\(name).lock") }
+  }
+
   /// The app was destroyed: removes its repository.
   func remove(app: AppID) throws {
     try Files.removeTree(path(app))
@@ -95,9 +110,7 @@ extension Repositories {
   /// Applies every ref update that the ledger holds for the app, or for all apps, and reports each. Idempotent.
   func applyPending(app: AppID?, server: any PushServer) throws {
     for update in try server.pendingRefUpdates(app: app) {
-      Checkpoint.reach("push.before-ref")
       let outcome = try apply(update)
-      Checkpoint.reach("push.after-ref")
       try server.report(outcome, for: update.build)
     }
   }
