@@ -2,7 +2,6 @@
 
 SHELL := /bin/bash
 SWIFT ?= swift
-export PAAS_DATA ?= $(CURDIR)/.demo
 
 .PHONY: help demo demo-stop build test check format lint graph packages bench clean
 
@@ -19,7 +18,7 @@ demo: packages build ## a server, an app pushed with git, a rollback
 	@scripts/demo
 
 demo-stop: ## stop what `make demo` left running, apps included
-	@.build/release/paas server:stop --all --data "$(PAAS_DATA)"
+	@scripts/demo --stop
 
 test: packages ## the whole suite
 	@scripts/test

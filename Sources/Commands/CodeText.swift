@@ -132,7 +132,7 @@ struct CodeText: Equatable {
     CodeText(
       "H27", "client gone", "The client closed the connection before the app responded.",
       next: "nothing, if it is rare; else make the request faster."),
-    CodeText("H80", "maintenance", "The app is in maintenance mode.", next: "`paas maintenance:off` ends it."),
+    CodeText("H80", "maintenance", "The app is in maintenance mode.", next: "ask the app's owner when it ends."),
     CodeText("H81", "blank app", "Nothing was ever deployed to this app.", next: "git push paas main"),
     CodeText(
       "H99", "platform error", "Something failed that is not the app's fault.",

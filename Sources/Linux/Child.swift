@@ -76,6 +76,7 @@ public struct Child: Sendable {
   }
 
   /// Waits for the end on a thread of its own; 128 + signal when a signal ended it. Call it once.
+  @discardableResult
   public func exitStatus() async -> Int32 {
     await blocking {
       var status: Int32 = 0

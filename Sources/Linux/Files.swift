@@ -61,6 +61,12 @@ public enum Files {
     String(decoding: try read(path, limit: limit), as: UTF8.self)
   }
 
+  /// Permission bits of what a path leads to; `nil` when that cannot be told.
+  public static func mode(of path: String) -> UInt32? {
+    var info = stat()
+    return stat(path, &info) == 0 ? info.st_mode & 0o7777 : nil
+  }
+
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Makes the directory and those above it; an existing one keeps its mode.
@@ -74,45 +80,6 @@ public enum Files {
       }
     }
     throw SystemError("make the directory '\(path)'")
-  }
-
-  /// Removes a tree without following links; what is already gone is no error. Works on directories without
-  /// permissions of their own, as long as this user owns them.
-  public static func removeTree(_ path: String) throws(SystemError) {
-    var info = stat()
-    if lstat(path, &info) != 0 {
-      if errno == ENOENT { return }
-      throw SystemError("look at '\(path)'")
-    }
-    guard info.st_mode & S_IFMT == S_IFDIR else {
-      if unlink(path) != 0, errno != ENOENT { throw SystemError("remove '\(path)'") }
-      return
-    }
-    try emptyDirectory(at: AT_FDCWD, name: path, shown: path)
-    if rmdir(path) != 0, errno != ENOENT { throw SystemError("remove '\(path)'") }
-  }
-
-  /// Walks by descriptors, so a directory that is swapped for a link under our hands is not followed.
-  private static func emptyDirectory(at parent: Int32, name: String, shown: String) throws(SystemError) {
-    fchmodat(parent, name, 0o700, 0)
-    let descriptor = try checked("open '\(shown)'") {
-      openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-    }
-    guard let stream = fdopendir(descriptor) else {
-      close(descriptor)
-      throw SystemError("list '\(shown)'")
-    }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      let name = entryName(entry)
-      if name == "." || name == ".." { continue }
-      if unlinkat(descriptor, name, 0) == 0 || errno == ENOENT { continue }
-      guard errno == EISDIR || errno == EPERM || errno == EACCES else {
-        throw SystemError("remove '\(shown)/\(name)'")
-      }
-      try emptyDirectory(at: descriptor, name: name, shown: "\(shown)/\(name)")
-      try checked("remove '\(shown)/\(name)'") { unlinkat(descriptor, name, Int32(AT_REMOVEDIR)) }
-    }
   }
 
   /// The names in a directory without `.` and `..`, in no order; names that are no UTF-8 are left out.

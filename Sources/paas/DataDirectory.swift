@@ -46,6 +46,7 @@ struct DataDirectory: Sendable {
   /// Makes the directories with their owners and modes. Whoever may not open a file cannot reach it through here:
   /// the data directory and run/ can be passed through (the roles need their sockets), nothing in them can be listed.
   func prepare(roles: RoleUsers) throws(StartError) {
+    if roles.separate { try checkReachable() }
     do throws(SystemError) {
       try Files.makeDirectory(path, mode: 0o711)
       try checked("write to the data directory '\(path)'") { access(path, W_OK | X_OK) }
@@ -63,6 +64,20 @@ struct DataDirectory: Sendable {
       }
     } catch {
       throw StartError(error.message, next: "make it writable for this user, or choose another with --data DIR")
+    }
+  }
+
+  /// The roles are other users: each directory above the data must let them pass.
+  private func checkReachable() throws(StartError) {
+    var above = ""
+    for part in path.split(separator: "/").dropLast() {
+      above += "/" + part
+      guard let mode = Files.mode(of: above) else { return }  // not made yet: it will be made passable
+      guard mode & 0o001 != 0 else {
+        throw StartError(
+          "'\(path)' lies in '\(above)', which other users cannot pass; receiver, router and apps are other users",
+          next: "choose another place with --data (PAAS_DATA), or: chmod o+x '\(above)'")
+      }
     }
   }
 

@@ -21,8 +21,11 @@ struct Listening: Sendable {
     return Address(host: host, port: port)
   }
 
-  /// Binds and listens. An empty host is every interface, IPv4 and IPv6 where there is one.
-  static func tcp(_ address: Address, option: String, backlog: Int32 = 4096) throws(StartError) -> Listening {
+  /// Binds and listens. An empty host is every interface, IPv4 and IPv6 where there is one. `patience` is how long a
+  /// port may stay in use by a process that is known to be leaving it.
+  static func tcp(_ address: Address, option: String, backlog: Int32 = 4096, patience: Duration = .zero)
+    throws(StartError) -> Listening
+  {
     var hints = addrinfo()
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -39,8 +42,7 @@ struct Listening: Sendable {
     var zero: Int32 = 0
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
     if first.pointee.ai_family == AF_INET6 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, 4) }
-    guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(descriptor, backlog) == 0
-    else {
+    guard bindAndListen(descriptor, first.pointee, backlog, until: .now + patience) else {
       let number = errno
       close(descriptor)
       if number == EADDRINUSE {
@@ -52,6 +54,17 @@ struct Listening: Sendable {
     }
     return Listening(
       descriptor: descriptor, address: Address(host: address.host, port: port(of: descriptor) ?? address.port))
+  }
+
+  /// `false` with `errno` set. A port in use is tried again until the deadline.
+  private static func bindAndListen(
+    _ descriptor: Int32, _ address: addrinfo, _ backlog: Int32, until deadline: ContinuousClock.Instant
+  ) -> Bool {
+    while bind(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
+      guard errno == EADDRINUSE, ContinuousClock.now < deadline else { return false }
+      _ = poll(nil, 0, 20)
+    }
+    return listen(descriptor, backlog) == 0
   }
 
   /// The port a socket is bound to.

@@ -37,8 +37,8 @@ struct Parts: Sendable {
       configuration: LocalEngine.Configuration(
         dataDirectory: data.path, installation: store.installation, programPath: program,
         uidForApp: { app in
-          // An app that is not in the ledger any more has nothing left to start.
-          uidBase + UInt32(clamping: (try? await store.read { try $0.app(app)?.uidIndex }) ?? 0)
+          // When the ledger cannot say, an index that no app owns: the start then fails instead of sharing a uid.
+          uidBase + UInt32(clamping: (try? await store.read { try $0.app(app)?.uidIndex }) ?? 999_999)
         },
         slugPath: { "\(data.path)/slugs/\($0.description.prefix(2))/\($0).tar.zst" }),
       sandbox: sandbox, logger: logger)

@@ -33,8 +33,15 @@ struct RouterProcess: Sendable {
     if users.separate { request.user = (users.router.uid, users.router.gid) }
     let child = try Child.spawn(request)
     let identity = ProcessIdentity(pid: child.pid) ?? ProcessIdentity(pid: child.pid, startTime: 0)
-    let record = Record(identity: identity, http: http.address)
-    try Files.writeDurably(try Wire.encode(record), to: data.routerRecord)
+    do {
+      let record = Record(identity: identity, http: http.address)
+      try Files.writeDurably(try Wire.encode(record), to: data.routerRecord)
+    } catch {
+      // A router that no later server can find must not live on.
+      child.signal(SIGKILL)
+      Task { await child.exitStatus() }
+      throw error
+    }
     return Supervisor.Running(identity: identity) { _ = await child.exitStatus() }
   }
 

@@ -17,18 +17,17 @@ struct Sockets: Sendable {
       let http = Listening(descriptor: found.http, address: found.record.http)
       return Sockets(ssh: ssh, http: http, living: found.record)
     }
-    if let found { replace(found.record) }
-    let http = try Listening.tcp(configuration.http, option: "--http")
+    if let found {
+      // The operator asked for another address: the old router drains on its own while a new one starts.
+      close(found.http)
+      found.record.identity.signal(SIGTERM)
+    }
+    let http = try Listening.tcp(configuration.http, option: "--http", patience: found == nil ? .zero : .seconds(5))
     return Sockets(ssh: ssh, http: http, living: nil)
   }
 
   private static func wants(_ asked: Address, _ has: Address) -> Bool {
     asked.host == has.host && (asked.port == 0 || asked.port == has.port)
-  }
-
-  /// The operator asked for another address: the old router drains on its own while a new one starts.
-  private static func replace(_ record: RouterProcess.Record) {
-    record.identity.signal(SIGTERM)
   }
 }
 

@@ -5,7 +5,9 @@ import Testing
 import Wire
 
 extension EndToEnd {
-  @Suite("kill -9 anywhere ends wholly old or wholly new", .tags(.sandbox), .enabled(if: SandboxHere.available))
+  @Suite(
+    "kill -9 anywhere ends wholly old or wholly new", .tags(.sandbox),
+    .enabled("needs a sandbox", { await SandboxHere.available() }))
   struct CrashTests {
     private func pids(_ app: String, _ paas: Installation) async throws -> Set<Int32> {
       Set(try await paas.json([DynoResource].self, ["ps", "-a", app]).compactMap(\.pid))

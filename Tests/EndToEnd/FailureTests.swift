@@ -3,7 +3,9 @@ import Platform
 import Testing
 
 extension EndToEnd {
-  @Suite("A push that fails changes nothing", .tags(.sandbox), .enabled(if: SandboxHere.available))
+  @Suite(
+    "A push that fails changes nothing", .tags(.sandbox), .enabled("needs a sandbox", { await SandboxHere.available() })
+  )
   struct FailureTests {
     struct Failure: Sendable, CustomTestStringConvertible {
       var name: String
@@ -15,10 +17,9 @@ extension EndToEnd {
     }
 
     static let failures = [
-      Failure(name: "a failed build", code: "B02", evidence: "the build script failed on purpose") {
-        try $0.write(
-          "package.json",
-          #"{"name":"x","private":true,"scripts":{"build":"echo the build script failed on purpose; exit 1"}}"#)
+      Failure(name: "a failed build", code: "B02", evidence: "no-such-directory") { source in
+        try Files.removeTree(source.directory + "/package.json")
+        try source.write("requirements.txt", "./no-such-directory\n")
       },
       Failure(name: "a failed detection", code: "B01", evidence: "") { source in
         for file in ["package.json", "server.js", "Procfile"] { try Files.removeTree(source.directory + "/" + file) }

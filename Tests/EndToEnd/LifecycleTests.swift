@@ -6,7 +6,9 @@ import Wire
 
 extension EndToEnd {
   /// One test per cell of docs/lifecycle.md that CrashTests does not have.
-  @Suite("What each event does to each process", .tags(.sandbox), .enabled(if: SandboxHere.available))
+  @Suite(
+    "What each event does to each process", .tags(.sandbox),
+    .enabled("needs a sandbox", { await SandboxHere.available() }))
   struct LifecycleTests {
     private func instances(_ app: String, _ paas: Installation) async throws -> Set<Int32> {
       Set(try await paas.json([DynoResource].self, ["ps", "-a", app]).compactMap(\.pid))

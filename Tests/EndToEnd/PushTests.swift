@@ -2,7 +2,7 @@ import Linux
 import Testing
 
 extension EndToEnd {
-  @Suite("git push goes live", .tags(.sandbox), .enabled(if: SandboxHere.available))
+  @Suite("git push goes live", .tags(.sandbox), .enabled("needs a sandbox", { await SandboxHere.available() }))
   struct PushTests {
     struct Example: Sendable, CustomTestStringConvertible {
       var name: String

@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 extension EndToEnd {
-  @Suite("Walls", .tags(.sandbox), .enabled(if: SandboxHere.available))
+  @Suite("Walls", .tags(.sandbox), .enabled("needs a sandbox", { await SandboxHere.available() }))
   struct SecurityTests {
     @Test("hostile exec strings are refused cleanly and touch nothing")
     func hostileExec() async throws {

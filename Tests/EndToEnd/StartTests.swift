@@ -68,6 +68,13 @@ extension EndToEnd {
       expectOneSentence(try await serve(["--data", directory + "/file"]), containing: directory + "/file")
     }
 
+    @Test("as root, a data directory that the roles cannot reach", .enabled(if: geteuid() == 0))
+    func unreachable() async throws {
+      let directory = try temporary()  // mode 0700, as mkdtemp makes it
+      defer { try? Files.removeTree(directory) }
+      expectOneSentence(try await serve(["--data", directory + "/data"]), containing: "other users cannot pass")
+    }
+
     @Test("a missing crun")
     func missingCrun() async throws {
       let directory = try temporary()
@@ -77,7 +84,9 @@ extension EndToEnd {
       #expect(outcome.err.contains("apt-get install"))
     }
 
-    @Test("a second server on the same directory", .tags(.sandbox), .enabled(if: SandboxHere.available))
+    @Test(
+      "a second server on the same directory", .tags(.sandbox),
+      .enabled("needs a sandbox", { await SandboxHere.available() }))
     func second() async throws {
       try await Installation.with { first in
         let outcome = try await serve(["--data", first.data])

@@ -110,7 +110,7 @@ struct GitPushTests {
     let outcome = try await bench.push("main")
     #expect(outcome.client.errors.contains("Everything up-to-date"))
     #expect(outcome.notes.contains("Release v3 is live, with this commit"))
-    #expect(outcome.notes.contains("paas ps:rebuild -a hello"))
+    #expect(outcome.notes.contains("git commit --allow-empty"))
     #expect(outcome.status == 0)
   }
 

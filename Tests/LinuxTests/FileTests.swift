@@ -39,6 +39,30 @@ struct FileTests {
     try Files.removeTree(directory)  // once more is no error
   }
 
+  @Test("a tree deeper than any stack is removed")
+  func deepTree() throws {
+    let directory = try temporaryDirectory()
+    var current = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    for _ in 0..<20_000 {
+      #expect(mkdirat(current, "d", 0o755) == 0)
+      let next = openat(current, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      close(current)
+      current = next
+    }
+    close(current)
+    try Files.removeTree(directory)
+    #expect(!Files.exists(directory))
+  }
+
+  @Test("names that are no UTF-8 are removed too")
+  func rawNames() throws {
+    let directory = try temporaryDirectory()
+    let name = Array(directory.utf8CString.dropLast()) + [47, CChar(bitPattern: 0xFF), CChar(bitPattern: 0xFE), 0]
+    #expect(mkdir(name, 0o755) == 0)
+    try Files.removeTree(directory)
+    #expect(!Files.exists(directory))
+  }
+
   @Test("a file longer than the limit is refused")
   func limit() throws {
     let directory = try temporaryDirectory()

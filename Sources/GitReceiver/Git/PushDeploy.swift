@@ -107,15 +107,15 @@ private final class TarFailure: Sendable {
 /// What a push of nothing new says about what is live.
 struct UpToDateNote {
   let text: String
+  private static let again = "to deploy it again: git commit --allow-empty, and push"
 
   init(_ grant: RepositoryGrant) {
-    let name = grant.app.name
     guard let tip = grant.tip else {
       text = ""
       return
     }
     guard let release = grant.liveRelease else {
-      text = PushText.step("Nothing is live; `paas ps:rebuild -a \(name)` deploys \(tip.short) again")
+      text = PushText.step("Nothing is live; \(Self.again)")
       return
     }
     let state: String
@@ -125,6 +125,6 @@ struct UpToDateNote {
       let other = grant.liveCommit.map { ", with commit \($0.short)" } ?? ""
       state = "Release \(release) is live\(other), not \(tip.short)"
     }
-    text = PushText.step(state) + PushText.detail("`paas ps:rebuild -a \(name)` deploys \(tip.short) again")
+    text = PushText.step(state) + PushText.detail(Self.again)
   }
 }
