@@ -27,11 +27,16 @@ struct BuildOutput {
       if line.count < 400 { line.append(byte) }
       return
     }
-    let text = Self.shown(line)
+    let text = Self.unmarked(Self.shown(line))
     line.removeAll(keepingCapacity: true)
     if text.allSatisfy(\.isWhitespace) { return }
     lines.append(text)
     if lines.count > 20 { lines.removeFirst() }
+  }
+
+  /// Without the seven columns that mark an error or a detail: as evidence it is marked again.
+  private static func unmarked(_ text: String) -> String {
+    text.hasPrefix(" !     ") || text.hasPrefix("       ") ? String(text.dropFirst(7)) : text
   }
 
   /// Without control characters, so that evidence cannot play with a terminal.

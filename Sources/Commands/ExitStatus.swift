@@ -2,7 +2,7 @@ import ArgumentParser
 import Platform
 import Wire
 
-/// What the process exits with (CONVENTIONS, "Streams, exit codes, confirmations"). Decided here and nowhere else.
+/// What the process exits with (docs/conventions.md, "Streams, exit codes, confirmations"). Decided here and nowhere else.
 struct ExitStatus: Equatable {
   let rawValue: Int32
 

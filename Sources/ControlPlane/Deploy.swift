@@ -1,7 +1,7 @@
 import Platform
 import Store
 
-// The server's half of a push. The numbers are those of DESIGN.md, "The path of a push"; 1 and 2 are the receiver's.
+// The server's half of a push. The numbers are those of README.md, "The path of a push"; 1 and 2 are the receiver's.
 // Up to the commit point any failure leaves the old release serving and the ref unmoved; after it every step can be
 // repeated, and the reconciler repeats it.
 extension ControlPlane {

@@ -1,7 +1,7 @@
 import Platform
 import Store
 
-/// What the platform adds to an app's environment (CONVENTIONS: "Contracts with app code"). `PORT`, `DYNO` and `HOME`
+/// What the platform adds to an app's environment (docs/conventions.md: "Contracts with app code"). `PORT`, `DYNO` and `HOME`
 /// are the engine's.
 enum Environment {
   /// Names that belong to the platform: setting them would do nothing, so it is refused.

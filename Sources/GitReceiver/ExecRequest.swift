@@ -97,6 +97,6 @@ struct ExecRefusal: Error, Explained, Equatable {
     nextStep = next
   }
 
-  /// Usage error (CONVENTIONS: exit codes).
+  /// Usage error (docs/conventions.md: exit codes).
   var exitStatus: Int32 { 2 }
 }

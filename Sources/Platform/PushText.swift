@@ -1,4 +1,4 @@
-/// The lines a push prints (CONVENTIONS: "What a push prints"). The git client puts `remote: ` before each.
+/// The lines a push prints (docs/conventions.md: "What a push prints"). The git client puts `remote: ` before each.
 public enum PushText {
   /// `-----> Python app detected`
   public static func step(_ text: String) -> String { "-----> \(text)\n" }

@@ -68,6 +68,8 @@ enum Server {
       logger.info("ending a leftover", metadata: ["container": "\(id)"])
       sandbox.signal(SIGTERM, id: id)
     }
+    let deadline = ContinuousClock.now + .seconds(10)
+    while await !sandbox.list().isEmpty, ContinuousClock.now < deadline { await blocking { _ = poll(nil, 0, 50) } }
     for id in await sandbox.list() { await sandbox.destroy(id: id) }
   }
 

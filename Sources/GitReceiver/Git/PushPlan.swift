@@ -1,7 +1,7 @@
 import Platform
 import Wire
 
-/// What will be done with each ref of a push, decided before any object is looked at (CONVENTIONS, "Pushing,
+/// What will be done with each ref of a push, decided before any object is looked at (docs/conventions.md, "Pushing,
 /// precisely"): the deploy branch deploys, tags are kept, everything else is refused with a reason.
 struct PushPlan {
   enum Verdict: Equatable {

@@ -15,7 +15,7 @@ struct ChannelTask {
 
   let channel: SSHChannel
   let kind: Kind
-  /// Granted only where CONVENTIONS says so.
+  /// Granted only where docs/conventions.md says so.
   let terminal: Terminal?
   let gitProtocol: String?
 }

@@ -83,7 +83,7 @@ struct SSHSession {
     }
   }
 
-  /// Tells the client what went wrong, on its stderr. Returns the exit status (CONVENTIONS: exit codes).
+  /// Tells the client what went wrong, on its stderr. Returns the exit status (docs/conventions.md: exit codes).
   private func explain(_ error: any Error, to channel: SSHChannel) throws(SSHError) -> Int32 {
     var text = PushText.error("an internal error; the operator finds it in the receiver's log")
     var status: Int32 = 1
