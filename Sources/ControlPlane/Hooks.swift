@@ -131,8 +131,8 @@ func pipe() throws(SystemError) -> (Int32, Int32) {
   return (ends[0], ends[1])
 }
 
-/// Reads until the process has exited and nothing is left to read; it may close its output long before, and a grandchild
-/// may hold the other end for ever. `false` when the deadline came first. Blocks.
+/// Reads until the process has exited and nothing is left to read; it may close its output long before, and a
+/// grandchild may hold the other end for ever. `false` when the deadline came first. Blocks.
 private func pump(
   _ descriptor: Int32, until deadline: ContinuousClock.Instant, emit: ([UInt8]) -> Void, hasExited: () -> Bool
 ) -> Bool {
