@@ -46,25 +46,36 @@ extension ControlPlane {
       var reader = reader
       return (reader.last(count), reader)
     }
-    let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
-    let ending = Ending()
-    continuation.onTermination = { _ in ending.end() }
-    startThread {
-      var reader = read
-      for line in first { continuation.yield(line) }
-      while tail, !ending.hasEnded {
-        usleep(200_000)
-        for line in reader.next() { continuation.yield(line) }
+    let follower = LogFollower(first, read)
+    return AsyncThrowingStream {
+      while true {
+        if let line = follower.take() { return line }
+        guard tail, !Task.isCancelled else { return nil }
+        try? await Task.sleep(for: .milliseconds(200))  // cancelled: the next round ends
+        await blocking { follower.readOn() }
       }
-      continuation.finish()
     }
-    return stream
   }
 }
 
-/// Says to a thread that nobody listens any more.
-private final class Ending: Sendable {
-  private let isOver = Mutex(false)
-  var hasEnded: Bool { isOver.withLock { $0 } }
-  func end() { isOver.withLock { $0 = true } }
+/// Lines that were read and are not taken yet; more is read only when somebody asks for it.
+private final class LogFollower: Sendable {
+  private struct State {
+    var lines: ArraySlice<String>
+    var reader: LogReader
+  }
+
+  private let state: Mutex<State>
+
+  init(_ lines: [String], _ reader: LogReader) { state = Mutex(State(lines: lines[...], reader: reader)) }
+
+  func take() -> String? { state.withLock { $0.lines.popFirst() } }
+
+  /// Blocks.
+  func readOn() {
+    state.withLock { state in
+      let lines = state.reader.next()
+      state.lines = state.lines + lines
+    }
+  }
 }

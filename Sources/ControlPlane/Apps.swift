@@ -5,18 +5,15 @@ import Store
 public import Wire
 
 extension ControlPlane {
-  /// The app of this name or id. Throws `not_found`, and `forbidden` for an account that may not use it.
+  /// The app of this name or id. Throws `not_found`, also for an account that may not use it: it learns neither that
+  /// the app exists nor whose it is.
   func find(_ app: String, by account: Account) async throws -> AppRecord {
     let record = try await store.read { ledger in
       if let id = AppID(app) { return try ledger.app(id) }
       return try (try? AppName(app)).flatMap { try ledger.app(named: $0) }
     }
-    guard let record, record.deletedAt == nil else {
+    guard let record, record.deletedAt == nil, account.isAdmin || record.owner.id == account.id else {
       throw APIError.notFound("app", app, next: "see `paas apps`, or `paas apps:create NAME`")
-    }
-    guard account.isAdmin || record.owner.id == account.id else {
-      throw APIError(
-        id: "forbidden", message: "you may not use the app '\(record.name)'", next: "ask \(record.owner.email)")
     }
     return record
   }
@@ -57,9 +54,11 @@ extension ControlPlane {
   /// Takes the app out of sight at once, then removes everything of it; what cannot be removed now is removed later.
   public func destroyApp(_ app: String, by account: Account) async throws -> AppResource {
     let record = try await find(app, by: account)
-    try await store.write { try $0.beginDestroy(record.id) }
-    logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
-    await finishDestroy(record.id)
+    try await destroyLocks.hold(record.id) {
+      try await self.store.write { try $0.beginDestroy(record.id) }
+      self.logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
+      await self.finishDestroy(record.id)
+    }
     return resource(record)
   }
 

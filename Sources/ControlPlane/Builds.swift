@@ -42,7 +42,7 @@ extension ControlPlane {
       begin(build, of: record, output)
       return resource(build, of: record)
     } catch {
-      try? Files.removeTree(directory)  // what is left of it goes at the next start
+      try? await blocking { try Files.removeTree(directory) }  // what is left of it goes at the next start
       if let failure = error as? DeployFailure { throw failure.conflict }
       throw error
     }
@@ -101,7 +101,7 @@ extension ControlPlane {
       push.text(PushText.failure(failure))
       output.finish(1, StreamExit(committed: false, code: failure.code, reason: failure.message))
     }
-    cleanUp(build.id)
+    await cleanUp(build.id)
   }
 
   /// Writes down that a build ended without a commit.
@@ -124,10 +124,13 @@ extension ControlPlane {
   }
 
   /// Only the stored output outlives a build.
-  func cleanUp(_ build: BuildID) {
+  func cleanUp(_ build: BuildID) async {
+    let directory = buildDirectory(build)
     do {
-      for name in try Files.names(in: buildDirectory(build)) where name != "output.records" {
-        try Files.removeTree("\(buildDirectory(build))/\(name)")
+      try await blocking {
+        for name in try Files.names(in: directory) where name != "output.records" {
+          try Files.removeTree("\(directory)/\(name)")
+        }
       }
     } catch {
       logger.error("build directory not cleaned", metadata: ["build": "\(build)", "cause": "\(error)"])

@@ -20,6 +20,10 @@ public final class ControlPlane: Sendable {
   let releaseLocks = NamedLocks<AppID>()
   /// "One build at a time per app": never held together with a release lock.
   let buildLocks = NamedLocks<AppID>()
+  /// "One destroy at a time per app": taken before its release lock.
+  let destroyLocks = NamedLocks<AppID>()
+  /// "One removal of slugs at a time".
+  let slugLock = NamedLocks<String>()
   /// "One table at a time": so that an older look at the ledger is never put out after a newer one.
   let tableLock = NamedLocks<String>()
   let sessions = Sessions()
@@ -74,11 +78,21 @@ public final class ControlPlane: Sendable {
   /// What the engine can do here, for `paas doctor`.
   public func capabilities() async -> EngineCapabilities { await engine.capabilities() }
 
-  /// The host user that builds and instances of this app run as, in root mode.
+  /// The host user that builds and instances of this app run as, in root mode. When the ledger cannot say it, one that
+  /// no app owns: the start then fails on permissions and shares no other app's files.
   public func hostUser(of app: AppID) async -> UInt32 {
-    let index = try? await store.read { try $0.app(app)?.uidIndex }
-    return configuration.uidBase + UInt32(clamping: (index ?? nil) ?? 0)
+    do {
+      if let index = try await store.read({ try $0.app(app)?.uidIndex }) {
+        return configuration.uidBase + UInt32(clamping: index)
+      }
+    } catch {
+      logger.error("host user not read", metadata: ["app": "\(app)", "cause": "\(error)"])
+    }
+    return configuration.uidBase + Self.nobodysIndex
   }
+
+  /// An index of a host user that is never given to an app.
+  static let nobodysIndex: UInt32 = 999_999
 
   /// The directory of one build.
   func buildDirectory(_ build: BuildID) -> String { "\(configuration.dataDirectory)/builds/\(build)" }

@@ -114,7 +114,8 @@ extension ControlPlane {
   /// it has been given time enough.
   func switchRoutes(of app: AppID) async {
     let wanted = await publishRoutes()
-    if await !routes.inForce(wanted) {
+    let isInForce = if let wanted { await routes.inForce(wanted) } else { false }
+    if !isInForce {
       logger.error("router did not confirm the routing table in time", metadata: ["app": "\(app)"])
     }
   }

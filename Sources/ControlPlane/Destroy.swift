@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Logging
 import Platform
@@ -22,7 +23,7 @@ extension ControlPlane {
 
   private func removeEverything(of app: AppID) async -> Bool {
     await publishRoutes()
-    await stop(Array(Set(await engine.instances(of: app).map(\.key))), of: app)
+    await stop(Array(Set(await engine.instances(of: app).map(\.key))), of: app, patience: .seconds(10))
     await engine.forget(app: app)
     let answer = await desk.ask(.removeRepository, app: app, within: .seconds(10), absent: .seconds(3))
     do {
@@ -39,7 +40,7 @@ extension ControlPlane {
         try ledger.purge(app)
         return try ledger.dropUnusedSlugs()
       }
-      for digest in unused { try await remove(slugPath(digest)) }
+      try await removeSlugs(unused)
       logger.info("app destroyed", metadata: ["app": "\(app)"])
       return true
     } catch {
@@ -49,6 +50,22 @@ extension ControlPlane {
   }
 
   private func remove(_ path: String) async throws { try await blocking { try Files.removeTree(path) } }
+
+  /// Removes the files of slugs that the ledger no longer has. A build writes its file before it notes the slug, so a
+  /// file with the same content may belong to a build that is about to end: the ledger is asked once more, and files
+  /// younger than an hour, longer than any build takes from there, stay where they are.
+  private func removeSlugs(_ digests: [SlugDigest]) async throws {
+    try await slugLock.hold("slugs") {
+      for digest in digests where try await !self.store.read({ try $0.hasSlug(digest) }) {
+        let path = self.slugPath(digest)
+        try await blocking {
+          var info = stat()
+          guard stat(path, &info) == 0, time(nil) - info.st_mtim.tv_sec > 3600 else { return }
+          try Files.removeTree(path)
+        }
+      }
+    }
+  }
 
   /// `slugs/ab/abcdef….tar.zst`
   func slugPath(_ digest: SlugDigest) -> String {

@@ -54,9 +54,12 @@ extension ControlPlane {
       let surplus = await self.engine.instances(of: app).filter { instance in
         rows.contains { $0.isExceeded(by: instance) }
       }
-      await self.drain(surplus, of: app)
+      guard await self.drained(surplus, of: app) else { return }  // this task is never cancelled
       await self.releaseLocks.hold(app) { await self.applyCurrent(app, rows.map(\.type)) }
-      await self.engine.release(surplus.compactMap(\.address))
+      // Some may have been in use again since: the table without them must be confirmed once more.
+      let kept = Set(await self.engine.instances(of: app).map(\.id))
+      let gone = surplus.filter { !kept.contains($0.id) }
+      if await self.drained(gone, of: app) { await self.engine.release(gone.compactMap(\.address)) }
       _ = self.shrinking.withLock { $0.remove(app) }
     }
   }

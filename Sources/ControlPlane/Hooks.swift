@@ -131,20 +131,26 @@ func pipe() throws(SystemError) -> (Int32, Int32) {
   return (ends[0], ends[1])
 }
 
-/// Reads until the end of file, or until the process has exited and nothing is left to read: a grandchild may hold the
-/// other end for ever. `false` when the deadline came first. Blocks.
+/// Reads until the process has exited and nothing is left to read; it may close its output long before, and a
+/// grandchild may hold the other end for ever. `false` when the deadline came first. Blocks.
 private func pump(
   _ descriptor: Int32, until deadline: ContinuousClock.Instant, emit: ([UInt8]) -> Void, hasExited: () -> Bool
 ) -> Bool {
   var buffer = [UInt8](repeating: 0, count: 16 << 10)
+  var isOpen = true
   while ContinuousClock.now < deadline {
     let wasOver = hasExited()
+    guard isOpen else {
+      if wasOver { return true }
+      usleep(5_000)
+      continue
+    }
     var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     let ready = poll(&waiting, 1, 100)
     if ready > 0 {
       let count = read(descriptor, &buffer, buffer.count)
-      if count <= 0 { return true }
-      emit(Array(buffer[0..<count]))
+      isOpen = count > 0
+      if isOpen { emit(Array(buffer[0..<count])) }
     } else if wasOver {
       return true
     }

@@ -85,32 +85,49 @@ extension ControlPlane {
     }
   }
 
-  /// The same, and returns when they are gone.
-  func stop(_ keys: [WorkloadKey], of app: AppID) async {
+  /// The same, and returns when they are gone. With `patience` they are stopped after that time even if the router has
+  /// not confirmed that it sends them nothing more; their addresses stay taken until it does.
+  func stop(_ keys: [WorkloadKey], of app: AppID, patience: Duration? = nil) async {
     let instances = await engine.instances(of: app).filter { keys.contains($0.key) }
-    await drain(instances, of: app)
+    let isDrained = await drained(instances, of: app, patience: patience)
     await withTaskGroup(of: Void.self) { group in
       for key in Set(keys) {
         group.addTask { await self.engine.stop(key, grace: self.configuration.stopGrace) }
       }
     }
-    await engine.release(instances.compactMap(\.address))
-  }
-
-  /// Waits until the router sends these instances nothing more and has nothing in flight there.
-  func drain(_ instances: [Instance], of app: AppID) async {
-    let served = instances.filter { $0.address != nil }
-    guard !served.isEmpty else { return }
-    let wanted = await publishRoutes()
-    guard await routes.inForce(wanted) else { return }
-    if await !routes.drained(Set(served.map(\.id)), within: configuration.stopGrace) {
-      logger.info("requests still in flight after the grace time", metadata: ["app": "\(app)"])
+    if isDrained { return await engine.release(instances.compactMap(\.address)) }
+    Task {
+      if await self.drained(instances, of: app) { await self.engine.release(instances.compactMap(\.address)) }
     }
   }
 
-  /// Puts out the table that ledger and engine now yield. Returns its count of changes.
+  /// ``drain(_:of:)`` until it succeeds; `false` when the patience is over or this task is cancelled.
+  func drained(_ instances: [Instance], of app: AppID, patience: Duration? = nil) async -> Bool {
+    let deadline = patience.map { ContinuousClock.now + $0 }
+    while await !drain(instances, of: app) {
+      if Task.isCancelled { return false }
+      if let deadline, deadline <= .now { return false }
+      logger.error("router did not confirm the routing table; still waiting", metadata: ["app": "\(app)"])
+      try? await Task.sleep(for: .seconds(1))  // cancelled: the next round ends
+    }
+    return true
+  }
+
+  /// Waits until the router sends these instances nothing more and has nothing in flight there. `false` when it did not
+  /// confirm a table without them: it may still use their addresses.
+  private func drain(_ instances: [Instance], of app: AppID) async -> Bool {
+    let served = instances.filter { $0.address != nil }
+    guard !served.isEmpty else { return true }
+    guard let wanted = await publishRoutes(), await routes.inForce(wanted) else { return false }
+    if await !routes.drained(Set(served.map(\.id)), within: configuration.stopGrace) {
+      logger.info("requests still in flight after the grace time", metadata: ["app": "\(app)"])
+    }
+    return true
+  }
+
+  /// Puts out the table that ledger and engine now yield. Returns its count of changes; `nil` when the old one stays.
   @discardableResult
-  func publishRoutes() async -> UInt64 {
+  func publishRoutes() async -> UInt64? {
     await tableLock.hold("table") {
       do {
         let wishes = try await self.store.read { try $0.routeWishes() }
@@ -119,7 +136,7 @@ extension ControlPlane {
           RouteTable.apps(wishes, instances: instances, domain: self.configuration.domain))
       } catch {
         self.logger.error("routing table not renewed", metadata: ["cause": "\(error)"])
-        return await self.routes.current
+        return nil
       }
     }
   }

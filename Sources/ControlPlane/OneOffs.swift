@@ -2,6 +2,7 @@ import Glibc
 import Linux
 public import Platform
 import Store
+import Synchronization
 public import Wire
 
 extension ControlPlane {
@@ -49,40 +50,80 @@ extension ControlPlane {
       app: app.app, release: release.version, slug: slug, command: command,
       environment: Environment.of(app.app, release, config: candidate.launch.config),
       name: "release.\(Int.random(in: 1000...9999))")
-    let process = try await engine.runOnce(oneOff)
-    close(process.input)
     let lines = LastLines()
-    let status = await withTaskCancellationHandler {
-      await relay(process) { bytes in
-        lines.add(bytes)
-        output.write(bytes)
-      }
-    } onCancel: {
-      process.signal(SIGKILL)
+    let status = await relay(try await engine.runOnce(oneOff), within: Self.releaseLimit) { bytes in
+      lines.add(bytes)
+      output.write(bytes)
     }
     guard status != 0 else { return }
     throw DeployFailure(
-      .release, .releasePhaseFailed, "the release command exited with status \(status)",
+      .release, .releasePhaseFailed,
+      status.map { "the release command exited with status \($0)" }
+        ?? "the release command took longer than \(Self.releaseLimit.components.seconds) seconds",
       evidence: output.isSilent ? lines.lines : [],
       next: "correct the `release:` command in the Procfile and push again")
   }
 
-  /// Reads both outputs to their ends, closes them, and waits for the process.
-  private func relay(_ process: any RunningOneOff, _ emit: @escaping @Sendable ([UInt8]) -> Void) async -> Int {
-    await withTaskGroup(of: Void.self) { group in
-      for descriptor in [process.output, process.errors].compactMap({ $0 }) {
-        group.addTask { await blocking { readAll(descriptor, emit) } }
-      }
+  /// How long a release command may take: nothing else can be released to its app meanwhile.
+  static let releaseLimit = Duration.seconds(600)
+
+  /// Gives the process no input, reads both outputs to their ends and waits for it. Kills it at the limit and when this
+  /// task is cancelled. `nil` when the limit came first.
+  func relay(_ process: any RunningOneOff, within limit: Duration, _ emit: @escaping @Sendable ([UInt8]) -> Void)
+    async -> Int?
+  {
+    close(process.input)
+    let deadline = ContinuousClock.now + limit
+    let isLate = Mutex(false)
+    let timer = Task {
+      try await Task.sleep(until: deadline, clock: .continuous)
+      isLate.withLock { $0 = true }
+      process.signal(SIGKILL)
     }
-    return await process.exitStatus()
+    defer { timer.cancel() }
+    let cap = OutputCap(emit)
+    let status = await withTaskCancellationHandler {
+      await withTaskGroup(of: Void.self) { group in
+        for descriptor in [process.output, process.errors].compactMap({ $0 }) {
+          // A moment longer than the process: for its last words, but not for who else may hold the other end.
+          group.addTask { await blocking { readAll(descriptor, until: deadline + .seconds(2), cap.add) } }
+        }
+      }
+      return await process.exitStatus()
+    } onCancel: {
+      process.signal(SIGKILL)
+    }
+    return isLate.withLock { $0 } ? nil : status
   }
 }
 
-/// Reads to the end and closes. Blocks.
-private func readAll(_ descriptor: Int32, _ emit: ([UInt8]) -> Void) {
+/// Passes a command's output on up to a limit, then says once that the rest is left out.
+final class OutputCap: Sendable {
+  static let limit = 4 << 20
+  private let left = Mutex(OutputCap.limit)
+  private let emit: @Sendable ([UInt8]) -> Void
+
+  init(_ emit: @escaping @Sendable ([UInt8]) -> Void) { self.emit = emit }
+
+  func add(_ bytes: [UInt8]) {
+    let (taken, isLast) = left.withLock { left in
+      let taken = min(left, bytes.count)
+      let isLast = left >= 0 && taken < bytes.count
+      left = isLast ? -1 : left - max(0, taken)
+      return (max(0, taken), isLast)
+    }
+    if taken > 0 { emit(Array(bytes.prefix(taken))) }
+    if isLast { emit(Array("\n(more output than \(Self.limit >> 20) MiB: the rest is left out)\n".utf8)) }
+  }
+}
+
+/// Reads to the end or to the deadline, and closes. Blocks.
+private func readAll(_ descriptor: Int32, until deadline: ContinuousClock.Instant, _ emit: ([UInt8]) -> Void) {
   defer { close(descriptor) }
   var buffer = [UInt8](repeating: 0, count: 16 << 10)
-  while true {
+  while ContinuousClock.now < deadline {
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&waiting, 1, 1000) > 0 else { continue }
     let count = read(descriptor, &buffer, buffer.count)
     if count < 0, errno == EINTR { continue }
     if count <= 0 { return }

@@ -49,7 +49,7 @@ extension ControlPlane {
     do {
       let (apps, intents) = try await store.read { (try $0.apps(), try $0.intents()) }
       for intent in intents where intent.kind == .destroy && mayTry(intent.app) {
-        await note(intent.app, isWell: await finishDestroy(intent.app))
+        goOnDestroying(intent.app)
       }
       for app in apps where mayTry(app.id) {
         if let isWell = await releaseLocks.tryHold(app.id, { await self.reconcile(app.id) }) {
@@ -60,6 +60,16 @@ extension ControlPlane {
       logger.error("ledger not read", metadata: ["cause": "\(error)"])
     }
     await publishRoutes()
+  }
+
+  /// In a task of its own, at most one per app: a destroy may wait for its app's release lock for long, and no other
+  /// app should wait with it.
+  private func goOnDestroying(_ app: AppID) {
+    Task {
+      if let isWell = await self.destroyLocks.tryHold(app, { await self.finishDestroy(app) }) {
+        await self.note(app, isWell: isWell)
+      }
+    }
   }
 
   private func mayTry(_ app: AppID) -> Bool { retries.withLock { $0[app]?.mayTry(at: .now) ?? true } }

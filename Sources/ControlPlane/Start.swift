@@ -49,7 +49,7 @@ extension ControlPlane {
       } catch {
         logger.error("build output not repaired", metadata: ["build": "\(id)", "cause": "\(error)"])
       }
-      cleanUp(id)
+      await cleanUp(id)
     }
   }
 

@@ -61,6 +61,12 @@ extension Ledger {
     return rows.compactMap { try? SlugDigest($0) }
   }
 
+  /// Whether a build has noted this slug, and nothing dropped it since.
+  public func hasSlug(_ digest: SlugDigest) throws -> Bool {
+    try Bool.fetchOne(
+      database, sql: "SELECT EXISTS (SELECT 1 FROM slugs WHERE digest = ?)", arguments: [digest.description]) ?? false
+  }
+
   /// By type's name, with `web` first.
   public func formation(of app: AppID) throws -> [FormationRecord] {
     let sql = "SELECT * FROM formations WHERE app = ? ORDER BY type <> 'web', type"

@@ -59,12 +59,14 @@ import Wire
     #expect(await here.running() == ["web.1 v1"])
   }
 
-  @Test("a hook that does not end is killed, with what it started")
-  func endless() async throws {
+  @Test(
+    "a hook that does not end is killed, with what it started",
+    arguments: ["sleep 1000 & sleep 1000", "exec >&- 2>&-; sleep 1000"])
+  func endless(_ script: String) async throws {
     let here = try await Installation()
     defer { here.end() }
     _ = try await here.create()
-    try add("10-endless", "#!/bin/sh\nsleep 1000 & sleep 1000\n", to: here)
+    try add("10-endless", "#!/bin/sh\n\(script)\n", to: here)
     var hooks = here.plane.hooks
     hooks.limit = .milliseconds(300)
     _ = try await here.plane.setConfigVars("hello", patch: ["A": "1"], by: here.admin)
