@@ -16,7 +16,11 @@ struct DoorServer: Sendable {
 
   /// Accepts until cancelled.
   func serve(_ socket: ListeningSocket) async throws {
-    let http = HTTP1Channel(responder: respond)
+    // Hummingbird's own idle timeout would also end a `run` whose user does not type.
+    let http = HTTP1Channel(
+      responder: respond,
+      configuration: .init(additionalChannelHandlers: door == .tcp ? [HeadDeadline(Self.headTime)] : []))
+    let connections = OpenConnections(limit: door == .tcp ? Self.tcpConnections : .max)
     let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelInitializer { channel in
@@ -27,15 +31,15 @@ struct DoorServer: Sendable {
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .bind(socket.descriptor) { channel in
         // NIO drops a connection whose set-up fails, but leaves it open.
-        admit(channel).flatMap { http.setup(channel: channel, logger: logger) }
+        admit(channel, to: connections).flatMap { http.setup(channel: channel, logger: logger) }
           .flatMapErrorThrowing { error in
             channel.close(promise: nil)
             throw error
           }
       }
-    try await server.executeThenClose { connections in
+    try await server.executeThenClose { accepted in
       try await withThrowingDiscardingTaskGroup { group in
-        for try await connection in connections {
+        for try await connection in accepted {
           group.addTask { await http.handle(value: connection, logger: logger) }
         }
         group.cancelAll()
@@ -43,8 +47,17 @@ struct DoorServer: Sendable {
     }
   }
 
-  /// Fails for a peer that this door is not for.
-  private func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+  /// For a request's head, from the connection or the response before it. A network's peers only.
+  private static let headTime = TimeAmount.seconds(60)
+  private static let tcpConnections = 512
+
+  /// Fails for a peer that this door is not for, and for one too many.
+  private func admit(_ channel: any Channel, to connections: OpenConnections) -> EventLoopFuture<Void> {
+    guard connections.open() else {
+      logger.warning("too many connections: one refused", metadata: ["door": "\(door.rawValue)"])
+      return channel.eventLoop.makeFailedFuture(PeerRefused())
+    }
+    channel.closeFuture.whenComplete { _ in connections.close() }
     guard rule != .anyone else { return channel.eventLoop.makeSucceededVoidFuture() }
     guard let options = channel as? any SocketOptionProvider else {
       return channel.eventLoop.makeFailedFuture(PeerRefused())

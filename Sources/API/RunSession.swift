@@ -44,18 +44,44 @@ struct RunSession: Sendable {
   private let input: InputRecords
   /// Closed by the client's word, by its leaving or by the end, whichever comes first.
   private let stdin: ClosingDescriptor
+  private let owner: Owner
 
   init(process: any RunningOneOff, input: InputRecords) {
     self.process = process
     self.input = input
     stdin = ClosingDescriptor(process.input)
+    owner = Owner(process: process, stdin: stdin)
+  }
+
+  /// Ends a process whose session is dropped before it is served: the client went before the response began.
+  private final class Owner: Sendable {
+    private let process: any RunningOneOff
+    private let stdin: ClosingDescriptor
+    private let isServed = Mutex(false)
+
+    init(process: any RunningOneOff, stdin: ClosingDescriptor) {
+      self.process = process
+      self.stdin = stdin
+    }
+
+    func serve() { isServed.withLock { $0 = true } }
+
+    deinit {
+      if isServed.withLock({ $0 }) { return }
+      let (process, stdin) = (process, stdin)
+      Task {
+        await RunSession.hangUp(process, Task { await process.exitStatus() })
+        RunSession.close(process, stdin)
+      }
+    }
   }
 
   /// A client that goes hangs up, and so does a server that stops: SIGHUP, and SIGKILL when that is not enough.
   func serve(_ writer: RecordWriter) async throws {
+    owner.serve()
     // One task waits for the end: an exit status is had once.
     let exit = Task { await process.exitStatus() }
-    defer { closeAll() }
+    defer { Self.close(process, stdin) }
     try await withTaskCancellationHandler {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await forwardInput(until: exit) }
@@ -123,9 +149,10 @@ struct RunSession: Sendable {
     }
   }
 
-  private func hangUp(_ exit: Task<Int, Never>) async {
+  private func hangUp(_ exit: Task<Int, Never>) async { await Self.hangUp(process, exit) }
+
+  private static func hangUp(_ process: any RunningOneOff, _ exit: Task<Int, Never>) async {
     process.signal(SIGHUP)
-    let process = process
     let killer = Task {
       do { try await Task.sleep(for: .seconds(5)) } catch { return }
       process.signal(SIGKILL)
@@ -134,10 +161,10 @@ struct RunSession: Sendable {
     killer.cancel()
   }
 
-  private func closeAll() {
+  private static func close(_ process: any RunningOneOff, _ stdin: ClosingDescriptor) {
     stdin.close()
-    close(process.output)
-    if let errors = process.errors { close(errors) }
+    Glibc.close(process.output)
+    if let errors = process.errors { Glibc.close(errors) }
   }
 }
 

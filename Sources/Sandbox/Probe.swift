@@ -19,6 +19,7 @@ extension Sandbox {
       runtime: find("crun", package: "crun"), monitor: find("conmon", package: "conmon"),
       initializer: find("tini", package: "tini"))
     let privileged = geteuid() == 0 && mayMount
+    if let reason = refusal(uid: geteuid(), mayMount: mayMount) { missing.append(reason) }
     var sandbox = Sandbox(
       capabilities: EngineCapabilities(
         canRun: missing.isEmpty, missing: missing, perAppUsers: privileged, resourceLimits: privileged),
@@ -34,6 +35,13 @@ extension Sandbox {
     sandbox.capabilities.canRun = false
     sandbox.capabilities.missing = [explanation(refusal)]
     return sandbox
+  }
+
+  /// Without users per app, uid 1000 inside stands for this process's own user; that must not be the real root.
+  static func refusal(uid: UInt32, mayMount: Bool) -> String? {
+    guard uid == 0, !mayMount else { return nil }
+    return "apps would run as root, because root without CAP_SYS_ADMIN cannot give them users of their own: "
+      + "run paas as a plain user, or grant it CAP_SYS_ADMIN"
   }
 
   /// Starts and ends the smallest sandbox with everything that apps need; returns the reason when that fails.

@@ -19,6 +19,8 @@ public struct Sandbox: Sendable {
   /// Where crun keeps its state.
   public let stateDirectory: String
   public let programs: Programs
+  /// How long the runtime and the monitor may take for one answer; then they are killed.
+  public internal(set) var patience = Duration.seconds(60)
 
   /// A container id of this installation. `name` may hold letters, digits, '-', '_' and '.'.
   public func identifier(_ name: String) -> String { prefix + "-" + name }
@@ -86,7 +88,7 @@ public struct Sandbox: Sendable {
     return names.filter { $0.hasPrefix(prefix + "-") }
   }
 
-  /// Runs the runtime to its end. Returns its status and what it said.
+  /// Runs the runtime to its end, or kills it when it takes too long. Returns its status and what it said.
   public func runtime(_ arguments: [String]) async throws -> (status: Int32, errors: String) {
     let errors = try Pipe()
     let child: Child
@@ -95,7 +97,15 @@ public struct Sandbox: Sendable {
       child = try Child.spawn(
         childRequest(path: programs.runtime, arguments: runtimeArguments + arguments, descriptors: [2: errors.write]))
     }
-    let text = await blocking { errors.readToEnd() }
-    return (await child.exitStatus(), text)
+    let deadline = ContinuousClock.now + patience
+    let process = ProcessIdentity(pid: child.pid)
+    let killer = Task {
+      do { try await Task.sleep(until: deadline, clock: .continuous) } catch { return false }  // it has ended
+      return process?.signal(SIGKILL) ?? false
+    }
+    let text = await blocking { errors.readToEnd(until: deadline) }
+    let status = await child.exitStatus()
+    killer.cancel()
+    return (status, await killer.value ? "killed, for it gave no answer within \(patience)" : text)
   }
 }

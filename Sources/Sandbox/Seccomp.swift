@@ -32,14 +32,19 @@ struct Seccomp: Encodable {
       .allow(words(files) + words(processes) + words(memoryAndTime) + words(sockets) + words(olderCalls)),
       Rule(names: words(forbidden), action: "SCMP_ACT_ERRNO", errnoRet: 1),
       .allow(["clone"], when: [Argument(index: 0, value: newNamespaces, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ")]),
-      .allow(["ioctl"], when: [Argument(index: 1, value: pushInput, op: "SCMP_CMP_NE")]),
-    ] + families.map { .allow(["socket"], when: [Argument(index: 0, value: $0, op: "SCMP_CMP_EQ")]) }
+    ] + otherThanPushInput.map { .allow(["ioctl"], when: [$0]) }
+      + families.map { .allow(["socket"], when: [Argument(index: 0, value: $0, op: "SCMP_CMP_EQ")]) }
       + personalities.map { .allow(["personality"], when: [Argument(index: 0, value: $0, op: "SCMP_CMP_EQ")]) })
 
   /// CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET.
   static let newNamespaces: UInt64 = 0x7E02_0000
   /// TIOCSTI puts input into a terminal in its owner's name.
   static let pushInput: UInt64 = 0x5412
+  /// The kernel takes the low 32 bits of ioctl's second argument, whatever the others are; SCMP_CMP_NE compares all 64.
+  /// There is no masked "not equal", but what differs differs in one of the bits.
+  static let otherThanPushInput = (0..<32).map { bit in
+    Argument(index: 1, value: 1 << UInt64(bit), valueTwo: ~pushInput & 1 << UInt64(bit), op: "SCMP_CMP_MASKED_EQ")
+  }
   /// AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (getifaddrs).
   static let families: [UInt64] = [1, 2, 10, 16]
   /// PER_LINUX, PER_LINUX32, the same with UNAME26, and the query.

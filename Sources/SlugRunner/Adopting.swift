@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Linux
 import Logging
 import Platform
@@ -22,31 +23,43 @@ extension LocalEngine {
     } catch {
       logger.error("engine directory cannot be read", metadata: ["error": "\(error)"])
     }
-    for name in names(in: directory.instances) {
-      if let id = InstanceID(name) { await adopt(id) }
+    do {
+      let ids = try await blocking { [directory] in
+        try Files.names(in: directory.instances).sorted().compactMap { InstanceID($0) }
+      }
+      let unreadable = await adopt(ids)
+      await sweep(sparing: unreadable)
+      if unreadable.isEmpty { dropOrphanedLeases() }  // else one of them may hold a port
+    } catch {
+      // Nothing is swept: all that runs would look like a leftover.
+      logger.error("engine directory cannot be listed", metadata: ["error": "\(error)"])
     }
-    await sweep()
-    dropOrphanedLeases()
     maintain()
   }
 
-  private func names(in path: String) -> [String] {
-    do { return try Files.names(in: path).sorted() } catch {
-      logger.error("engine directory cannot be listed", metadata: ["error": "\(error)"])
-      return []
+  /// Only a record that does not exist tells of an instance of which nothing runs. One that cannot be read may be a
+  /// living one's, and is left alone; returns those.
+  private func adopt(_ ids: [InstanceID]) async -> Set<InstanceID> {
+    var unreadable: Set<InstanceID> = []
+    for id in ids {
+      do {
+        await adopt(try await blocking { [directory] in try InstanceRecord.load(id, in: directory) })
+      } catch {
+        if (error as? SystemError)?.number == ENOENT {
+          // Died before the first record was written: nothing runs yet.
+          logger.info("incomplete instance removed", metadata: ["id": "\(id)"])
+          await blocking { [directory] in _ = try? Files.removeTree(directory.instance(id)) }
+        } else {
+          logger.error("instance record unreadable: left alone", metadata: ["id": "\(id)", "error": "\(error)"])
+          unreadable.insert(id)
+        }
+      }
     }
+    return unreadable
   }
 
-  private func adopt(_ id: InstanceID) async {
-    let record: InstanceRecord
-    do {
-      record = try await blocking { [directory] in try .load(id, in: directory) }
-    } catch {
-      // Died before the first record was written: nothing runs yet.
-      logger.info("incomplete instance removed", metadata: ["id": "\(id)", "error": "\(error)"])
-      await blocking { [directory] in _ = try? Files.removeTree(directory.instance(id)) }
-      return
-    }
+  private func adopt(_ record: InstanceRecord) async {
+    let id = record.id
     if let port = record.address?.port { leases.keep(port) }
     let sameBoot = record.bootID == Machine.bootID
     guard sameBoot, record.process != nil || record.wasUp else {
@@ -61,18 +74,22 @@ extension LocalEngine {
       Task { await self.stop(id, grace: self.configuration.stopGrace) }
     } else if record.process == nil {
       slots[id]?.state = .crashed(status: 255, at: .now)
+      await launcher.clean(record)  // it may have been created, and not yet recorded
       scheduleRestart(record, after: RestartPolicy.first)
     } else {
       slots[id]?.upAt = record.upSince == nil ? nil : .now
       watch(record)
-      if record.upSince == nil { probe(record) }
+      if record.upSince == nil { probe(record) } else { guardPort(record) }
     }
   }
 
   /// Sandboxes without a record are leftovers: their other end, our pipes, is gone.
-  private func sweep() async {
+  private func sweep(sparing unreadable: Set<InstanceID>) async {
     let known = Set(slots.values.map { launcher.containerID($0.record) })
-    for id in await sandbox.list() where !known.contains(id) { await sandbox.destroy(id: id) }
+    let spared = unreadable.map { sandbox.identifier("\($0)-") }
+    for id in await sandbox.list() where !known.contains(id) && !spared.contains(where: id.hasPrefix) {
+      await sandbox.destroy(id: id)
+    }
     await blocking { [directory] in
       for name in (try? Files.names(in: directory.oneOffs)) ?? [] {  // what stays costs disk only
         _ = try? Files.removeTree("\(directory.oneOffs)/\(name)")
@@ -89,10 +106,14 @@ extension LocalEngine {
   private func dropOrphanedLeases() {
     let held = Set(slots.values.compactMap(\.record.address?.port))
     let orphaned = leases.taken.subtracting(held)
-    guard !orphaned.isEmpty else { return }
+    if !orphaned.isEmpty { releaseLater(orphaned) }
+  }
+
+  /// Releases ports of which nobody else will say that no router uses them any more.
+  func releaseLater(_ ports: Set<Int>) {
     Task { [weak self, configuration] in
       do { try await Task.sleep(for: configuration.orphanedLeaseTime) } catch { return }  // never cancelled
-      await self?.release(orphaned.map { Address(host: "127.0.0.1", port: $0) })
+      await self?.release(ports.map { Address(host: "127.0.0.1", port: $0) })
     }
   }
 

@@ -64,7 +64,7 @@ struct Launcher: Sendable {
 
   private func prepare(_ record: InstanceRecord, lower: String) throws {
     let home = directory.instance(record.id)
-    for part in ["bundle", "upper", "work"] { try Files.removeTree("\(home)/\(part)") }
+    for part in ["bundle", "upper", "work", "monitor.pid"] { try Files.removeTree("\(home)/\(part)") }
     try EngineDirectory.makeEnterable(home)
     for part in ["upper", "work"] { try sandbox.makeDirectory("\(home)/\(part)", for: record.hostUser) }
     try Files.makeDirectory(directory.logs(record.workload.key.app), mode: 0o700)
@@ -78,7 +78,8 @@ struct Launcher: Sendable {
     try record.save(in: directory)
   }
 
-  /// conmon returns at once; it tells the pid, or why there is none, through the pipe in `_OCI_SYNCPIPE`.
+  /// conmon returns at once; it tells the pid, or why there is none, through the pipe in `_OCI_SYNCPIPE`. One that does
+  /// not is killed, and the runtime that it waits for dies with it.
   private func create(_ record: InstanceRecord) async throws -> ProcessIdentity {
     var ends: [Int32] = [-1, -1]
     try checkedNegative("make a pipe") { paas_pipe(&ends) }
@@ -92,7 +93,12 @@ struct Launcher: Sendable {
       defer { close(write) }
       child = try Child.spawn(request)
     }
-    let answer = await blocking { Self.line(from: read) }
+    let deadline = ContinuousClock.now + sandbox.patience
+    let answer = await blocking { Self.line(from: read, until: deadline) }
+    if answer == nil {
+      monitor(record)?.signal(SIGKILL)
+      ProcessIdentity(pid: child.pid)?.signal(SIGKILL)
+    }
     let status = await child.exitStatus()
     struct Answer: Decodable {
       var pid: Int32?
@@ -100,7 +106,8 @@ struct Launcher: Sendable {
       var message: String?
     }
     guard let answer, let report = try? JSONDecoder().decode(Answer.self, from: Data(answer)) else {
-      throw BootFailure.sandbox("cannot start \(record.name): conmon ended with status \(status)")
+      let reason = deadline > .now ? "ended with status \(status)" : "gave no answer within \(sandbox.patience)"
+      throw BootFailure.sandbox("cannot start \(record.name): conmon \(reason)")
     }
     guard let pid = report.pid ?? report.data, pid > 0, let process = ProcessIdentity(pid: pid) else {
       throw BootFailure.sandbox("cannot start \(record.name): \(report.message ?? "conmon gave no reason")")
@@ -125,10 +132,10 @@ struct Launcher: Sendable {
       .flatMap { Int32($0.split(separator: "\n").first ?? "") }.flatMap { ProcessIdentity(pid: $0) }
   }
 
-  private static func line(from descriptor: Int32) -> [UInt8]? {
+  private static func line(from descriptor: Int32, until deadline: ContinuousClock.Instant) -> [UInt8]? {
     var line: [UInt8] = []
     var byte: UInt8 = 0
-    while line.count < 64 << 10 {
+    while line.count < 64 << 10, waitToRead(descriptor, until: deadline) {
       let count = Glibc.read(descriptor, &byte, 1)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { return line.isEmpty ? nil : line }

@@ -4,13 +4,15 @@ import Linux
 /// Whose sockets listen on a port: the proof that a request sent there reaches the right process. Anybody on the
 /// machine may bind a port; only the kernel's tables say who did.
 enum ListeningSockets {
-  /// Inodes of the sockets that listen on the port, in the text of /proc/net/tcp or tcp6 (proc(5)).
-  static func inodes(port: Int, in table: String) -> Set<String> {
+  /// Inodes of the sockets that listen on the port, in the text of /proc/net/tcp or tcp6 (proc(5)). `host`: only on
+  /// this address, as it stands there.
+  static func inodes(port: Int, host: String? = nil, in table: String) -> Set<String> {
     var found: Set<String> = []
     for line in table.split(separator: "\n").dropFirst() {
       let fields = line.split(separator: " ")
       guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
-        Int(fields[1][fields[1].index(after: colon)...], radix: 16) == port
+        Int(fields[1][fields[1].index(after: colon)...], radix: 16) == port,
+        host.map({ fields[1][..<colon] == $0 }) ?? true
       else { continue }
       found.insert(String(fields[9]))
     }
@@ -25,23 +27,58 @@ enum ListeningSockets {
     }
     var wanted = tables.reduce(into: Set<String>()) { $0.formUnion(inodes(port: port, in: $1)) }
     guard !wanted.isEmpty else { return false }
-    for process in ProcessTree.members(of: root) {
-      wanted.subtract(sockets(of: process))
+    for process in (try? ProcessTree.members(of: root)) ?? [] {  // not known: not proved
+      wanted.subtract((try? sockets(of: process)) ?? [])  // it ended meanwhile
       if wanted.isEmpty { return true }
     }
     return false
   }
 
-  private static func sockets(of process: Int32) -> Set<String> {
+  /// Inodes of the sockets that get what is sent to the port on 127.0.0.1, in the texts of both tables: those on that
+  /// address, else those on every address. Sockets on others prove nothing: anybody may have them.
+  static func receivers(port: Int, tcp: String, tcp6: String) -> Set<String> {
+    let exact = inodes(port: port, host: "0100007F", in: tcp)
+      .union(inodes(port: port, host: "0000000000000000FFFF00000100007F", in: tcp6))
+    if !exact.isEmpty { return exact }
+    let any = inodes(port: port, host: "00000000", in: tcp)
+    return any.isEmpty ? inodes(port: port, host: String(repeating: "0", count: 32), in: tcp6) : any
+  }
+
+  /// Whether a request to the port on 127.0.0.1 would reach a process that is neither `root` nor below it. Looks twice,
+  /// because a socket may be closed between two looks at it. Throws what keeps it from looking.
+  static func isForeign(port: Int, to root: Int32) throws(SystemError) -> Bool {
+    let first = try foreigners(port: port, to: root)
+    if first.isEmpty { return false }
+    return try !foreigners(port: port, to: root).intersection(first).isEmpty
+  }
+
+  private static func foreigners(port: Int, to root: Int32) throws(SystemError) -> Set<String> {
+    let tcp = try Files.text("/proc/net/tcp", limit: 256 << 20)
+    // A kernel without IPv6 has no second table.
+    let tcp6 = Files.exists("/proc/net/tcp6") ? try Files.text("/proc/net/tcp6", limit: 256 << 20) : ""
+    var found = receivers(port: port, tcp: tcp, tcp6: tcp6)
+    if found.isEmpty { return [] }
+    for process in try ProcessTree.members(of: root) {
+      do throws(SystemError) {
+        found.subtract(try sockets(of: process))
+      } catch {
+        guard error.meansEnded else { throw error }
+      }
+    }
+    return found
+  }
+
+  private static func sockets(of process: Int32) throws(SystemError) -> Set<String> {
     let directory = "/proc/\(process)/fd"
-    let names = (try? Files.names(in: directory)) ?? []  // it ended meanwhile
-    return names.reduce(into: []) { found, name in
+    var found: Set<String> = []
+    for name in try Files.names(in: directory) {
       var target = [CChar](repeating: 0, count: 64)
       let count = readlink("\(directory)/\(name)", &target, target.count)
-      guard count > 9 else { return }
+      guard count > 9 else { continue }
       let text = String(decoding: target[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
       if text.hasPrefix("socket:["), text.hasSuffix("]") { found.insert(String(text.dropFirst(8).dropLast())) }
     }
+    return found
   }
 
   /// Whether a TCP connection to the port on 127.0.0.1 is accepted by the kernel.

@@ -23,6 +23,8 @@ public actor LocalEngine: Engine {
     public var limits = SandboxLimits()
     /// How long a dead server's leases are respected that nobody can release any more.
     public var orphanedLeaseTime = Duration.seconds(120)
+    /// How often an instance that is up is asked whether its port is still its own.
+    public var portCheckInterval = Duration.seconds(3)
 
     public init(
       dataDirectory: String, installation: InstallationID, programPath: String,

@@ -10,8 +10,8 @@ enum ProcessTree {
     var command: String
   }
 
-  /// `root` and everything below it.
-  static func members(of root: Int32) -> [Int32] { entries(of: root).map(\.pid) }
+  /// `root` and everything below it. Throws when not all can be looked at, for example for want of descriptors.
+  static func members(of root: Int32) throws(SystemError) -> [Int32] { try entries(of: root).map(\.pid) }
 
   /// A shell that waits for its children.
   struct WaitingShell {
@@ -24,7 +24,7 @@ enum ProcessTree {
   /// SIGTERM once its children are gone.
   static func terminate(_ root: ProcessIdentity) -> [WaitingShell] {
     guard root.isAlive else { return [] }
-    let all = entries(of: root.pid)
+    let all = (try? entries(of: root.pid)) ?? []  // SIGKILL comes after the grace
     let children = Dictionary(grouping: all, by: \.parent)
     let shells: Set<String> = ["sh", "bash", "dash"]
     var waiting: [WaitingShell] = []
@@ -40,9 +40,15 @@ enum ProcessTree {
     return waiting
   }
 
-  private static func entries(of root: Int32) -> [Entry] {
-    let pids = ((try? Files.names(in: "/proc")) ?? []).compactMap { Int32($0) }
-    let everything = pids.compactMap(entry)
+  private static func entries(of root: Int32) throws(SystemError) -> [Entry] {
+    var everything: [Entry] = []
+    for pid in try Files.names(in: "/proc").compactMap({ Int32($0) }) {
+      do throws(SystemError) {
+        if let entry = try entry(pid) { everything.append(entry) }
+      } catch {
+        guard error.meansEnded else { throw error }
+      }
+    }
     let children = Dictionary(grouping: everything, by: \.parent)
     var found = everything.filter { $0.pid == root }
     var index = 0
@@ -54,12 +60,17 @@ enum ProcessTree {
   }
 
   /// Fields 2 and 4 of /proc/PID/stat; the name stands in parentheses and may hold any character.
-  private static func entry(_ pid: Int32) -> Entry? {
-    guard let text = try? Files.text("/proc/\(pid)/stat"),  // it ended meanwhile
-      let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
+  private static func entry(_ pid: Int32) throws(SystemError) -> Entry? {
+    let text = try Files.text("/proc/\(pid)/stat")
+    guard let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
     else { return nil }
     let fields = text[text.index(after: close)...].split(separator: " ")
     guard fields.count > 1, let parent = Int32(fields[1]) else { return nil }
     return Entry(pid: pid, parent: parent, command: String(text[text.index(after: open)..<close]))
   }
+}
+
+extension SystemError {
+  /// What reading in /proc/PID answers for a process that is gone.
+  var meansEnded: Bool { number == ENOENT || number == ESRCH }
 }

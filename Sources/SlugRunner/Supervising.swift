@@ -17,7 +17,8 @@ extension LocalEngine {
     }
   }
 
-  /// Finds out when this attempt is up. A web process must own every socket that listens on its port.
+  /// Finds out when this attempt is up, and from then on that its port stays its own. A web process must own every
+  /// socket that listens on its port.
   func probe(_ record: InstanceRecord) {
     guard let process = record.process else { return }
     let settled = ContinuousClock.now + configuration.settleTime
@@ -34,12 +35,42 @@ extension LocalEngine {
         }
         if isUp, process.isAlive {
           await self?.cameUp(record.id, attempt: record.attempt)
+          await self?.guardPort(record)
           return
         }
         let pause = ContinuousClock.now < patience ? Duration.milliseconds(50) : .milliseconds(250)
         do { try await Task.sleep(for: pause) } catch { return }  // never cancelled
       }
     }
+  }
+
+  /// Looks every few seconds whether requests still reach this attempt: a process that closed its socket may find that
+  /// somebody else on the machine took the port. Then it is no longer up, and is ended, for another attempt elsewhere.
+  func guardPort(_ record: InstanceRecord) {
+    guard let process = record.process, let port = record.address?.port else { return }
+    let interval = configuration.portCheckInterval
+    Task { [weak self, logger] in
+      while process.isAlive, self != nil {
+        do {
+          if try await blocking({ try ListeningSockets.isForeign(port: port, to: process.pid) }), process.isAlive {
+            await self?.lostPort(record, process)
+            return
+          }
+        } catch {
+          // Not knowing is no reason to end an instance.
+          logger.warning("port's owner not found out", metadata: ["port": "\(port)", "error": "\(error)"])
+        }
+        do { try await Task.sleep(for: interval) } catch { return }  // never cancelled
+      }
+    }
+  }
+
+  private func lostPort(_ record: InstanceRecord, _ process: ProcessIdentity) {
+    guard let slot = slots[record.id], slot.record.attempt == record.attempt, slot.state.isUp, !slot.record.stopping
+    else { return }
+    logger.error("somebody else listens on the port: ending the instance", metadata: metadata(record))
+    change(record.id, to: .crashed(status: 255, at: .now))  // routes must not wait for its end
+    process.signal(SIGKILL)
   }
 
   private func cameUp(_ id: InstanceID, attempt: Int) async {
@@ -87,7 +118,8 @@ extension LocalEngine {
     if let old = slot.record.address?.port, !PortLeases.isUnused(old),
       let port = leases.lease(isFree: PortLeases.isUnused)
     {
-      slot.record.address?.port = port  // the old one stays leased: a router may still know it
+      slot.record.address?.port = port
+      releaseLater([old])  // a router may still know it
     }
     slots[id] = slot
   }

@@ -228,6 +228,22 @@ struct GitEvilTreeTests {
     }
   }
 
+  @Test("a tree of 20,000 names that each begin the next is checked in a moment, and too long a name is refused")
+  func namesThatBeginEachOther() throws {
+    let head = Array("100644 ".utf8)
+    let tail = [0] + ObjectID([1]).bytes
+    var data: [UInt8] = []
+    for letter in UInt8(ascii: "a")..<UInt8(ascii: "u") {
+      for length in 1...1000 { data += head + [UInt8](repeating: letter, count: length) + tail }
+    }
+    let start = ContinuousClock.now
+    #expect(refusal(data) == nil)
+    #expect(ContinuousClock.now - start < .seconds(10))
+    #expect(try tree([("100644", String(repeating: "a", count: 4096))]) == nil)
+    let error = try tree([("100644", String(repeating: "a", count: 4097))])
+    #expect(error?.message.contains("longer than 4096 bytes") == true)
+  }
+
   @Test(
     "a tree with a name that leaves it, or is git's own, is refused",
     arguments: ["..", ".", ".git", ".GIT", ".Git", "git~1", "GIT~1", "a/b", "/etc", ""])

@@ -101,6 +101,20 @@ struct SandboxTests {
     #expect(outcome.status == 0)
   }
 
+  @Test("input cannot be pushed into a terminal, whatever the upper half of the number says")
+  func pushInput() async throws {
+    let numbers = ["0x5412", "0x100005412", "0xFFFFFFFF00005412", "0x5413", "0x5401", "0xFFFFFFFF00005401"]
+    let script = """
+      import ctypes, sys
+      ioctl = ctypes.CDLL(None, use_errno=True).ioctl
+      for number in sys.argv[1:]:
+          ioctl(0, ctypes.c_ulong(int(number, 16)), ctypes.create_string_buffer(64)); print(ctypes.get_errno())
+      """
+    let outcome = try await run("exec python3 -c '\(script)' " + numbers.joined(separator: " "))
+    // ENOSYS is the filter's word, ENOTTY the kernel's about /dev/null.
+    #expect(outcome.output == "38; 38; 38; 25; 25; 25")
+  }
+
   @Test("an overlay is writable and its lower layer stays as it was")
   func overlay() async throws {
     for layer in ["upper", "work"] { try sandbox.makeDirectory("\(directory)/\(layer)", for: 71_001) }
@@ -191,6 +205,28 @@ struct SandboxTests {
       stateDirectory: "/nowhere", installation: InstallationID(), searchPath: "/nowhere")
     #expect(!sandbox.capabilities.canRun)
     #expect(sandbox.capabilities.missing.contains("'crun' is not installed: apt-get install crun"))
+  }
+
+  @Test("a runtime that never answers is killed")
+  func hangingRuntime() async throws {
+    let temporary = TemporaryDirectory("runtime")
+    let program = temporary.path + "/runtime"
+    try Files.writeDurably("#!/bin/sh\nexec sleep 1000\n".utf8, to: program, mode: 0o755)
+    var hanging = Sandbox(
+      capabilities: EngineCapabilities(canRun: true, missing: [], perAppUsers: false, resourceLimits: false),
+      prefix: "paas-test", stateDirectory: temporary.path,
+      programs: .init(runtime: program, monitor: program, initializer: program))
+    hanging.patience = .milliseconds(200)
+    let answer = try await hanging.runtime(["start", "x"])
+    #expect(answer.status == 137)
+    #expect(answer.errors.contains("no answer"))
+  }
+
+  @Test("root that cannot give apps users of their own may not run them")
+  func weakRoot() {
+    #expect(Sandbox.refusal(uid: 0, mayMount: false)?.contains("plain user") == true)
+    #expect(Sandbox.refusal(uid: 0, mayMount: true) == nil)
+    #expect(Sandbox.refusal(uid: 1000, mayMount: false) == nil)
   }
 
   @Test("two installations that were made in the same minute have different container names")

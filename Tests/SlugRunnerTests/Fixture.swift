@@ -47,6 +47,7 @@ final class Fixture: Sendable {
       uidForApp: { _ in user }, slugPath: { "\(data)/slugs/\($0)" })
     configuration.settleTime = .milliseconds(100)
     configuration.stopGrace = .seconds(2)
+    configuration.portCheckInterval = .milliseconds(200)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     return LocalEngine(configuration: configuration, sandbox: sandbox, logger: logger)
   }

@@ -9,6 +9,44 @@ let webCommand = "exec /usr/bin/python3 -u -m http.server --bind 127.0.0.1 $PORT
 
 @Suite(.tags(.sandbox), .enabled("no sandbox here") { await SandboxAvailability.current() })
 struct InstanceTests {
+  @Test("an instance whose port somebody else took while it was up is no longer up, and starts again elsewhere")
+  func stolenPort() async throws {
+    try await withFixture { fixture in
+      let engine = fixture.engine()
+      let script = """
+        exec /usr/bin/python3 -c 'import os, signal, socket, time
+        s = socket.socket(); s.bind(("127.0.0.1", int(os.environ["PORT"]))); s.listen()
+        signal.signal(signal.SIGUSR1, lambda *_: s.close())
+        while True: time.sleep(1)'
+        """
+      let work = try fixture.workload(script, "web", slug: try await fixture.slug(["a": ""]))
+      try await engine.apply(work)
+      try await engine.booted(work.key, timeout: .seconds(20))
+      let before = try await engine.only()
+      let port = try #require(before.address?.port)
+      kill(try #require(before.pid), SIGUSR1)  // its init forwards it
+      #expect(await eventually { !ListeningSockets.accepts(port: port) })
+      let thief = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      defer { close(thief) }
+      var reuse: Int32 = 1
+      setsockopt(thief, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = in_port_t(port).bigEndian
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      let bound = withUnsafeBytes(of: &address) { bytes in
+        bytes.bindMemory(to: sockaddr.self).baseAddress.map { bind(thief, $0, socklen_t(bytes.count)) }
+      }
+      #expect(bound == 0)
+      #expect(Glibc.listen(thief, 1) == 0)
+      #expect(
+        try await eventually {
+          let now = try await engine.only()
+          return now.state.isUp && now.address != before.address
+        })
+    }
+  }
+
   @Test("a web process comes up on its port, with the contract's environment and the slug's profile")
   func web() async throws {
     try await withFixture { fixture in

@@ -58,6 +58,29 @@ struct SurvivalTests {
     }
   }
 
+  @Test("an instance whose record cannot be read is left alone, and found again when it can")
+  func unreadableRecord() async throws {
+    try await withFixture { fixture in
+      let work = try fixture.workload("exec sleep 1000", slug: try await fixture.slug(["a": ""]))
+      let first = fixture.engine()
+      try await first.apply(work)
+      try await first.booted(work.key, timeout: .seconds(20))
+      let before = try await first.only()
+      let path = "\(fixture.data)/engine/instances/\(before.id)/instance.json"
+      let record = try Files.text(path)
+      try writeFile("{}", path)
+      let second = fixture.engine()
+      await second.adopt()
+      #expect(await second.instances(of: nil).isEmpty)
+      #expect(await fixture.sandbox.list().count == 1)
+      #expect(ProcessIdentity(pid: try #require(before.pid))?.isAlive == true)
+      try writeFile(record, path)
+      let third = fixture.engine()
+      await third.adopt()
+      #expect(try await third.only() == before)
+    }
+  }
+
   @Test("a flipped bit in the slug is noticed before a launch, also when it is unpacked already")
   func flippedBit() async throws {
     try await withFixture { fixture in

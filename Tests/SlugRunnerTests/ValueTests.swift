@@ -36,6 +36,22 @@ import Testing
     #expect(ListeningSockets.inodes(port: 8080, in: table) == ["4711", "4714"])
   }
 
+  @Test("who gets a request is who listens on 127.0.0.1, else who listens on every address")
+  func receivers() {
+    func table(_ rows: [(host: String, inode: Int)]) -> String {
+      rows.reduce("head\n") { $0 + " 0: \($1.host):1F90 0:0000 0A 0:0 00:0 0 0 0 \($1.inode) 1\n" }
+    }
+    let any6 = String(repeating: "0", count: 32)
+    let loopback6 = String(repeating: "0", count: 24) + "01000000"
+    func receivers(_ tcp: [(String, Int)], _ tcp6: [(String, Int)]) -> Set<String> {
+      ListeningSockets.receivers(port: 8080, tcp: table(tcp), tcp6: table(tcp6))
+    }
+    #expect(receivers([("0100007F", 1), ("0200007F", 2)], [(any6, 3)]) == ["1"])
+    #expect(receivers([("00000000", 1)], [(any6, 3)]) == ["1"])
+    #expect(receivers([], [(any6, 3), (loopback6, 4)]) == ["3"])
+    #expect(receivers([("0200007F", 2)], [(loopback6, 4)]).isEmpty)
+  }
+
   @Test("the last lines of a log are whole again where the writer cut them")
   func lastLines() throws {
     let directory = TemporaryDirectory("log")

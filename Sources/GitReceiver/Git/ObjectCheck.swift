@@ -13,15 +13,19 @@ struct ObjectCheck: Sendable {
     }
   }
 
+  /// As in `git fsck`; file systems take 255.
+  private static let longestName = 4096
+
   private static func check(tree data: [UInt8], id: ObjectID) throws(GitError) {
-    // Files whose name begins the current one: where a directory of the same name can still come, as in `a`, `a.b`, `a/`.
+    // Files whose name begins the current one: where a directory of the same name can still come, as in `a`, `a.b`,
+    // `a/`. Each begins the next, so whoever begins with the last one begins with all.
     var files: [ArraySlice<UInt8>] = []
     try TreeEntry.each(of: data, tree: id) { entry, previous throws(GitError) in
       try check(entry, previous: previous, tree: id)
-      files.removeAll { !entry.name.starts(with: $0) }
+      while let last = files.last, !entry.name.starts(with: last) { files.removeLast() }
       if entry.mode != .directory {
         files.append(entry.name)
-      } else if files.contains(entry.name) {
+      } else if files.last == entry.name {
         throw bad("tree \(id)", "has two entries '\(shown(entry.name))'")
       }
     }
@@ -31,6 +35,9 @@ struct ObjectCheck: Sendable {
     func refuse(_ reason: String) -> GitError { bad("tree \(tree)", reason) }
     guard !entry.name.isEmpty, !entry.name.contains(UInt8(ascii: "/")) else {
       throw refuse("has an entry with an empty name or a '/' in it")
+    }
+    guard entry.name.count <= longestName else {
+      throw refuse("has an entry whose name is longer than \(longestName) bytes")
     }
     let name = String(decoding: entry.name, as: UTF8.self).lowercased()
     guard name != ".", name != "..", name != ".git", name != "git~1" else {
