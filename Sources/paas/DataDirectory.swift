@@ -50,6 +50,10 @@ struct DataDirectory: Sendable {
     do throws(SystemError) {
       try Files.makeDirectory(path, mode: 0o711)
       try checked("write to the data directory '\(path)'") { access(path, W_OK | X_OK) }
+      if roles.separate, let mode = Files.mode(of: path), mode & 0o001 == 0 {
+        // One that was made closed, as mktemp does: the roles pass through it, nobody lists it.
+        try checked("let the roles pass '\(path)'") { chmod(path, mode | 0o001) }
+      }
       for (directory, mode) in [(run, UInt32(0o711)), (path + "/secrets", 0o700), (path + "/builds", 0o700)] {
         try Files.makeDirectory(directory, mode: mode)
         try checked("set the mode of '\(directory)'") { chmod(directory, mode) }
