@@ -105,8 +105,10 @@ extension EndToEnd {
           #expect(fields["NoNewPrivs"] == "1")
           for name in try Files.names(in: "/proc/\(pid)/fd") {
             var target = [CChar](repeating: 0, count: 4096)
-            guard readlink("/proc/\(pid)/fd/\(name)", &target, 4095) > 0 else { continue }
-            #expect(!String(cString: target).contains("paas.db"), "a descriptor on the ledger")
+            let length = readlink("/proc/\(pid)/fd/\(name)", &target, 4095)
+            guard length > 0 else { continue }
+            let file = String(decoding: target[0..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            #expect(!file.contains("paas.db"), "a descriptor on the ledger")
           }
           for file in ["paas.db", "secrets/config.key"] {
             let opened = try await Program.run("/bin/cat", [paas.data + "/" + file], user: (uid, uid))
