@@ -11,6 +11,7 @@ struct Verdict {
     do {
       if let early = endedEarly(yield) { throw early }
       if case .failure(let failure as DeployFailure) = yield.slug { throw failure }
+      // Why it could not be read does not matter: `noSummary` judges by how the worker ended.
       guard let summary = try? yield.summary.get() else { throw noSummary(yield) }
       if let failure = summary.failure { throw checked(failure, yield) }
       guard yield.status == 0 else { throw noSummary(yield) }
