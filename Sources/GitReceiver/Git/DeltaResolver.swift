@@ -94,7 +94,7 @@ struct DeltaResolver {
     let kind = stack[top].kind
     let data = try apply(index, to: base)
     let id = try data.withUnsafeBytes { try hash($0, kind: kind) }
-    try check.check(kind, data, id: id)
+    try data.withUnsafeBytes { try check.check(kind, $0, id: id) }
     scan.resolved(index, id: id, kind: kind, depth: depth)
     push(.entry(index), id: id, kind: kind, depth: depth, data: data)
   }

@@ -72,7 +72,7 @@ struct PackScan {
     if case .whole(let kind) = type {
       new.kind = kind
       new.id = try data.withUnsafeBytes { try hash($0, kind: kind) }
-      try check.check(kind, data, id: new.id)
+      try data.withUnsafeBytes { try check.check(kind, $0, id: new.id) }
     }
     entries.append(new)
     firstChild.append(Self.none)
