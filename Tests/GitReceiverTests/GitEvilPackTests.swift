@@ -220,11 +220,13 @@ struct GitEvilTreeTests {
   }
 
   private func refusal(_ data: [UInt8]) -> GitError? {
-    do throws(GitError) {
-      try ObjectCheck().check(.tree, data, id: ObjectID([2]))
-      return nil
-    } catch {
-      return error
+    data.withUnsafeBytes { data in
+      do throws(GitError) {
+        try ObjectCheck().check(.tree, data, id: ObjectID([2]))
+        return nil
+      } catch {
+        return error
+      }
     }
   }
 

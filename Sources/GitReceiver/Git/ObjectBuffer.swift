@@ -23,7 +23,7 @@ final class ObjectBuffer {
     var name = Array("\(directory)/object.XXXXXX".utf8CString)
     let file = try checked("make a temporary file in '\(directory)'") { mkstemp(&name) }
     defer { close(file) }
-    fcntl(file, F_SETFD, FD_CLOEXEC)
+    try checked("keep a temporary file to this process") { fcntl(file, F_SETFD, FD_CLOEXEC) }
     unlink(&name)
     // Room on the disk is claimed now: without it a write to the mapping would end the process.
     let failure = posix_fallocate(file, 0, off_t(count))

@@ -87,8 +87,11 @@ struct PackIndexer {
 
   /// Joins what the threads have seen, and looks at the files that say how git behaves.
   private func finish(_ workers: [PackWorker], _ reader: ObjectReader) throws -> ObjectCheck {
-    var check = ObjectCheck(rules: rules)
-    for worker in workers { check.merge(worker.check) }
+    guard let check = workers.first?.check else { return ObjectCheck(rules: rules) }
+    for worker in workers.dropFirst() {
+      try check.merge(worker.check)
+      worker.check.links.removeAll()
+    }
     try check.finish { try reader.object($0) }
     return check
   }

@@ -26,7 +26,7 @@ final class PackWorker: @unchecked Sendable {
   private var stack: [Frame] = []
   private var held = 0
   private var rereadExternal: (() throws -> ReadObject?)?
-  private(set) var check: ObjectCheck
+  let check: ObjectCheck
 
   init(_ shared: PackResolver, check: ObjectCheck) throws(GitError) {
     guard let decompressor = libdeflate_alloc_decompressor() else {
