@@ -109,9 +109,7 @@ extension PushSession {
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)
     let tips = plan.steps.filter { !$0.isRefused && !$0.command.isDelete }.map(\.command.new)
-    // Not the tips alone: whatever enters the repository must be complete, see Connectivity.
-    try Connectivity(repository: repository, quarantined: quarantined, pushed: pushed)
-      .check(tips + pushed.objects.map(\.id))
+    try Connectivity(repository: repository, pushed: pushed).check(tips)
     if let deploy = plan.deploy, let kind = try quarantined.header(of: deploy.command.new)?.kind, kind != .commit {
       plan.refuse(deploy.command, "a branch must be a commit, this is a \(kind.name); push TAG^{}:\(plan.deployBranch)")
     }
