@@ -55,7 +55,9 @@ public enum Files {
     var done = 0
     while done < bytes.count {
       done += try checked("write \(bytes.count) bytes at \(offset)") {
-        bytes.withUnsafeBytes { pwrite(file, $0.baseAddress.map { $0 + done }, $0.count - done, off_t(offset) + off_t(done)) }
+        bytes.withUnsafeBytes {
+          pwrite(file, $0.baseAddress.map { $0 + done }, $0.count - done, off_t(offset) + off_t(done))
+        }
       }
     }
   }

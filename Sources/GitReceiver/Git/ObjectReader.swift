@@ -38,7 +38,11 @@ struct ObjectReader {
         let size = try Delta.resultSize(delta)
         try limits.checkObject(size)
         return try [UInt8](unsafeUninitializedCapacity: Int(size)) { output, count in
-          try data.withUnsafeBytes { try Delta.apply(delta, to: $0, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[0..<Int(size)])) }
+          try data.withUnsafeBytes {
+            try Delta.apply(
+              delta, to: $0,
+              into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[0..<Int(size)]))
+          }
           count = Int(size)
         }
       }

@@ -66,7 +66,8 @@ final class PackResolver: Sendable {
 
   /// Resolves the deltas whose base the pack does not hold. Returns those bases, in a fixed order. Throws ``GitError``
   /// when one is nowhere.
-  func resolveThin(_ workers: [PackWorker], _ external: @escaping (ObjectID) throws -> ReadObject?) throws -> [ObjectID] {
+  func resolveThin(_ workers: [PackWorker], _ external: @escaping (ObjectID) throws -> ReadObject?) throws -> [ObjectID]
+  {
     var used: [ObjectID] = []
     let bases = unresolved
     guard let worker = workers.first, !bases.isEmpty else { return [] }

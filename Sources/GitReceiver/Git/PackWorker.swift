@@ -57,9 +57,10 @@ final class PackWorker: @unchecked Sendable {
     rereadExternal = again
     defer { rereadExternal = nil }
     let data = try copy(object.data)
-    push(Frame(
-      index: -3 - place, kind: object.kind, depth: 0, data: data, nextChild: PackTable.none,
-      nextReference: shared.takeDeltas(waitingFor: id)))
+    push(
+      Frame(
+        index: -3 - place, kind: object.kind, depth: 0, data: data, nextChild: PackTable.none,
+        nextReference: shared.takeDeltas(waitingFor: id)))
     try descend()
   }
 
