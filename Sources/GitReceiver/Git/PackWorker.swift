@@ -11,7 +11,7 @@ final class PackWorker: @unchecked Sendable {
     let kind: ObjectKind
     let depth: Int
     /// `nil`: not held.
-    var data: ObjectBuffer?
+    var data: WorkBuffer?
     /// The next delta by offset, then by id.
     var nextChild: Int32
     var nextReference: Int32
@@ -90,7 +90,7 @@ final class PackWorker: @unchecked Sendable {
 
   /// Names and checks an object, and puts it on the stack if there is more on top of it.
   private func finish(
-    _ index: Int32, _ data: ObjectBuffer, _ kind: ObjectKind, depth: Int, base: UnsafeRawBufferPointer?
+    _ index: Int32, _ data: WorkBuffer, _ kind: ObjectKind, depth: Int, base: UnsafeRawBufferPointer?
   ) throws {
     let id = try hash(data.bytes, kind: kind)
     try check.check(kind, data.bytes, id: id, like: base)
@@ -140,7 +140,7 @@ extension PackWorker {
   }
 
   /// A frame's object: held, or made again.
-  private func data(ofFrame position: Int) throws -> ObjectBuffer {
+  private func data(ofFrame position: Int) throws -> WorkBuffer {
     if let data = stack[position].data { return data }
     let data = try remake(stack[position].index)
     stack[position].data = data
@@ -150,7 +150,7 @@ extension PackWorker {
   }
 
   /// Makes an object again, from its whole base up.
-  private func remake(_ index: Int32) throws -> ObjectBuffer {
+  private func remake(_ index: Int32) throws -> WorkBuffer {
     var chain: [Int32] = []
     var root = index
     while root >= 0, table.bases[Int(root)] != PackTable.none {
@@ -173,7 +173,7 @@ extension PackWorker {
 
 extension PackWorker {
   /// What is stored of one object: itself, or a delta.
-  private func stored(_ index: Int32) throws -> ObjectBuffer {
+  private func stored(_ index: Int32) throws -> WorkBuffer {
     let buffer = try pool.take(Int(table.sizes[Int(index)]))
     let output = buffer.writable
     guard let input = shared.pack.bytes(table.stored(Int(index))) else { throw changed }
@@ -186,7 +186,7 @@ extension PackWorker {
 
   private var changed: GitError { GitError(.internalError, "the quarantined pack changed under our hands") }
 
-  private func apply(_ index: Int32, to base: ObjectBuffer) throws -> ObjectBuffer {
+  private func apply(_ index: Int32, to base: WorkBuffer) throws -> WorkBuffer {
     let delta = try stored(index)
     defer { pool.give(delta) }
     let size = try Delta.resultSize(delta.bytes)
@@ -196,12 +196,12 @@ extension PackWorker {
     return result
   }
 
-  private func external() throws -> ObjectBuffer {
+  private func external() throws -> WorkBuffer {
     guard let object = try rereadExternal?() else { throw GitError(.internalError, "an object disappeared") }
     return try copy(object.data)
   }
 
-  private func copy(_ data: [UInt8]) throws -> ObjectBuffer {
+  private func copy(_ data: [UInt8]) throws -> WorkBuffer {
     let buffer = try pool.take(data.count)
     data.withUnsafeBytes { buffer.writable.copyMemory(from: $0) }
     return buffer

@@ -3,7 +3,7 @@ import Linux
 
 /// The bytes of one object while it is looked at: in memory, or, for a large one, in a file without a name that is
 /// mapped, so that the kernel may write it out instead of keeping it.
-final class ObjectBuffer {
+final class WorkBuffer {
   private let memory: UnsafeMutableRawBufferPointer
   let isMapped: Bool
   fileprivate(set) var count: Int
@@ -45,7 +45,7 @@ final class ObjectBuffer {
 final class BufferPool {
   private let directory: String
   /// Free ones by the power of two of their capacity.
-  private var free: [[ObjectBuffer]]
+  private var free: [[WorkBuffer]]
   private var freeBytes = 0
   private static let smallest = 10
 
@@ -56,19 +56,19 @@ final class BufferPool {
   }
 
   /// A buffer of `count` bytes, in no defined state.
-  func take(_ count: Int) throws -> ObjectBuffer {
-    guard count <= PackLimits.largeObject else { return try ObjectBuffer(mapped: count, in: directory) }
+  func take(_ count: Int) throws -> WorkBuffer {
+    guard count <= PackLimits.largeObject else { return try WorkBuffer(mapped: count, in: directory) }
     let power = Self.power(count)
     if let buffer = free[power].popLast() {
       buffer.count = count
       freeBytes -= buffer.capacity
       return buffer
     }
-    return ObjectBuffer(heap: 1 << power, count: count)
+    return WorkBuffer(heap: 1 << power, count: count)
   }
 
   /// Nobody else holds the buffer any more.
-  func give(_ buffer: ObjectBuffer) {
+  func give(_ buffer: WorkBuffer) {
     guard !buffer.isMapped, freeBytes + buffer.capacity <= 4 << 20 else { return }
     freeBytes += buffer.capacity
     free[Self.power(buffer.capacity)].append(buffer)
