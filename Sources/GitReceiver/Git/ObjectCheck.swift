@@ -46,7 +46,7 @@ final class ObjectCheck: @unchecked Sendable {  // no lock: whoever holds it is 
   /// After all objects: checks the contents of ``special`` blobs. `read` gives an object of the push or of the
   /// repository; `nil` when it is nowhere. Throws ``GitError``, and what `read` throws.
   func finish(read: (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?) throws {
-    try special.check(rules, read: read)
+    try special.check(read: read)
   }
 
   /// What is wrong with an object, with git's name for it (git-fsck(1), "FSCK MESSAGES").
