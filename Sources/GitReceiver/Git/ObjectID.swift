@@ -26,6 +26,14 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.low = low
   }
 
+  /// Reads the 20 bytes at `raw`; the caller has proved that they are there.
+  @inline(__always)
+  init(raw: UnsafeRawPointer) {
+    high = UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self))
+    middle = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    low = UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
+  }
+
   init(_ id: git_oid) {
     self = withUnsafeBytes(of: id) { ObjectID($0.baseAddress) }
   }
@@ -72,6 +80,10 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     let parts = (high.bigEndian, middle.bigEndian, low.bigEndian)
     return try withUnsafeBytes(of: parts) { try body(UnsafeRawBufferPointer(rebasing: $0[0..<Self.length])) }
   }
+
+  /// The first eight bytes as a number: for hash tables.
+  @inline(__always)
+  var leading: UInt64 { high }
 
   /// The first byte: its place in the fan-out of an index.
   var firstByte: Int { Int(high >> 56) }
