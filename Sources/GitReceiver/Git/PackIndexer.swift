@@ -17,6 +17,8 @@ struct PackIndexer {
   var waiting: () -> Void = {}
   /// Reads an object of the repository; `nil` when it is not there.
   let external: (ObjectID) throws -> ReadObject?
+  /// Whether the repository has this object already, cheaply.
+  var isKnown: (ObjectID) -> Bool = { _ in false }
 
   init(
     limits: PackLimits = PackLimits(), rules: FsckRules = .strict, threads: Int = Threads.cores,
@@ -27,6 +29,12 @@ struct PackIndexer {
     self.threads = threads
     self.turns = turns
     self.external = external
+  }
+
+  /// For packs that come into this repository.
+  init(limits: PackLimits = PackLimits(), rules: FsckRules = .strict, store: PackStore) {
+    self.init(limits: limits, rules: rules) { try store.object($0) }
+    isKnown = { store.isPacked($0) }
   }
 
   /// Makes `pack-HASH.pack` and `pack-HASH.idx` in the directory; nothing for a pack without objects. The files are
@@ -65,7 +73,11 @@ struct PackIndexer {
       throw GitError(
         .badObjects, "object \(table.ids[Int(one)]) is in the pack twice", next: "run `git gc` and push again")
     }
-    let check = try finish(workers, ObjectReader(table, pack: pack, order: order, limits: limits, external: external))
+    let reader = ObjectReader(table, pack: pack, order: order, limits: limits, external: external)
+    for index in order.elements where isKnown(table.ids[Int(index)]) {
+      try compare(table.ids[Int(index)], reader)
+    }
+    let check = try finish(workers, reader)
     let contents = PackContents(table, order: order, links: check.links)
     let entries = order.elements.lazy.map { index in
       PackIndexWriter.Entry(
@@ -81,6 +93,14 @@ struct PackIndexer {
       try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
     }
     return contents
+  }
+
+  /// One id, one object: git looks, and so do we, although the hash knows of the attacks that are known.
+  private func compare(_ id: ObjectID, _ reader: ObjectReader) throws {
+    guard let ours = try external(id), let theirs = try reader.object(id) else { return }
+    guard ours.kind == theirs.kind, ours.data == theirs.data else {
+      throw GitError(.badObjects, "object \(id) is in the repository with other contents: a SHA-1 collision")
+    }
   }
 
   /// Joins what the threads have seen, and looks at the files that say how git behaves.

@@ -80,6 +80,9 @@ extension PackStore {
     return number
   }
 
+  /// The object is in a pack that was there when this store was opened.
+  func isPacked(_ id: ObjectID) -> Bool { packedNumber(of: id) != nil }
+
   private func packedNumber(of id: ObjectID) -> ObjectNumber? {
     if let table { return table.find(id, self) }
     lookups += 1
