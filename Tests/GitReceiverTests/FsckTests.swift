@@ -60,8 +60,10 @@ struct FsckTests {
     case (.accepted(let left), .accepted(let right)): return left == right ? nil : "other ids"
     case (.refused(let left), .refused(let right)):
       let words = left.split(separator: " ")
-      let names = words.indices.dropFirst(2).filter { words[$0 - 2] == "object" && words[$0].hasSuffix(":") }
-        .map { words[$0].dropLast() }
+      let names = words.indices.dropFirst(3).filter {
+        words[$0 - 3...$0 - 2] == ["error:", "object"] && words[$0].hasSuffix(":")
+      }
+      .map { words[$0].dropLast() }
       return names.isEmpty || names.contains { right.hasSuffix("(\($0))") } ? nil : "another name: \(names)"
     default: return "another verdict"
     }
