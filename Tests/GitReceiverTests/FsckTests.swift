@@ -48,8 +48,7 @@ struct FsckTests {
       let ours = try judge.ours(builder.finished)
       if theirs.isAccepted { accepted += 1 }
       if let difference = difference(theirs, ours) {
-        differences.append("\(one.name.debugDescription)\n  git: \(theirs)\n  ours: \(ours)")
-        differences.append(difference)
+        differences.append("\(difference): \(one.name.debugDescription)\n  git: \(theirs)\n  ours: \(ours)")
       }
     }
     return (accepted, differences)
@@ -60,11 +59,11 @@ struct FsckTests {
     switch (theirs, ours) {
     case (.accepted(let left), .accepted(let right)): return left == right ? nil : "other ids"
     case (.refused(let left), .refused(let right)):
-      let names = left.split(separator: "\n").compactMap { line -> Substring? in
-        let words = line.split(separator: " ")
-        guard words.count > 3, words[0] == "error:", words[1] == "object", words[2].hasSuffix(":") else { return nil }
-        return words[3].hasSuffix(":") ? words[3].dropLast() : nil
+      let words = left.split(separator: " ")
+      let names = words.indices.dropFirst(3).filter {
+        words[$0 - 3...$0 - 2] == ["error:", "object"] && words[$0].hasSuffix(":")
       }
+      .map { words[$0].dropLast() }
       return names.isEmpty || names.contains { right.hasSuffix("(\($0))") } ? nil : "another name: \(names)"
     default: return "another verdict"
     }

@@ -78,7 +78,11 @@ private struct FsckHead {
     guard head.skip("tag ") else { throw Fault("has no line 'tag'", "missingTagEntry") }
     guard head.line() != nil else { throw Fault("ends in its line 'tag'", "missingTag") }
     // A bad name and a missing tagger are only worth a line to git: its own first tags are so.
-    if head.skip("tagger ") { try checkPerson("tagger") }
+    guard head.skip("tagger ") else { return }
+    let person = Result { () throws(Fault) in try checkPerson("tagger") }
+    // Nor does git look at its verdict on the tagger where further lines follow.
+    let next = head.position
+    if next >= data.count || head[next] == UInt8(ascii: "\n") { try person.get() }
   }
 
   /// All lines before the message must end, and hold no NUL.

@@ -43,11 +43,14 @@ enum FsckModules {
 
   static func isBad(url: Bytes) -> Bool {
     if url.first == UInt8(ascii: "-") { return true }
-    if let rest = afterDots(url) {
-      // May be put behind the address of the repository itself: a line's end goes into the next line of a protocol,
-      // and `..` can take the host away.
-      return decoded(url).contains(UInt8(ascii: "\n"))
-        || (rest.parents > 0 && (rest.next == UInt8(ascii: ":") || rest.next == UInt8(ascii: "/")))
+    let dots = afterDots(url)
+    if dots != nil || url.starts(with: "git://".utf8) {
+      // May be put behind the address of the repository itself: a line's end goes into the next line of a protocol.
+      if decoded(url).contains(UInt8(ascii: "\n")) { return true }
+    }
+    if let rest = dots {
+      // `..` can take the host away.
+      return rest.parents > 0 && (rest.next == UInt8(ascii: ":") || rest.next == UInt8(ascii: "/"))
     }
     guard let web = webAddress(url) else { return false }
     return isBad(web: web)

@@ -13,33 +13,38 @@ struct FsckName {
   /// Names without a slash that begin otherwise are nothing special on any file system. `~`: short names of NTFS
   /// without a first part; 0xE2 and 0xEF begin the code points that HFS+ ignores.
   @inline(__always)
-  static func mayMatter(first: UInt8) -> Bool {
-    switch first {
-    case 0x2E, 0x67, 0x47, 0x7E, 0xE2, 0xEF: true
-    default: false
+  static func mayMatter(_ start: UnsafeRawPointer) -> Bool {
+    // A name ends in NUL, so it has a second byte.
+    let second = start.load(fromByteOffset: 1, as: UInt8.self)
+    switch start.load(as: UInt8.self) {
+    case 0x2E: return second | 0x20 == 0x67 || second == 0x2E || second == 0 || second >= 0x80
+    case 0x67, 0x47: return second | 0x20 == 0x69 || second == 0x7E
+    case 0x7E, 0xE2, 0xEF: return true
+    default: return false
     }
   }
 
   /// What is wrong with the name itself, and git's message for it.
   var fault: (what: String, message: String)? {
-    let name = shown(UnsafeRawBufferPointer(start: start, count: count))
-    if contains(0x2F) { return ("'\(name)' with a '/' in its name", "fullPathname") }
+    if contains(0x2F) { return ("'\(text)' with a '/' in its name", "fullPathname") }
     if count == 1, self[0] == 0x2E { return ("named '.'", "hasDot") }
     if count == 2, self[0] == 0x2E, self[1] == 0x2E { return ("named '..'", "hasDotdot") }
-    if isDotGit { return ("named '\(name)', which some file systems take for '.git'", "hasDotgit") }
+    if isDotGit { return ("named '\(text)', which some file systems take for '.git'", "hasDotgit") }
     return nil
   }
 
-  var isModules: Bool {
-    isHFS("gitmodules") || places.contains { isNTFS("gitmodules", short: "gi7eba", from: $0) }
-  }
+  var isModules: Bool { isHFS("gitmodules") || inPlaces { isNTFS("gitmodules", short: "gi7eba", from: $0) } }
 
   var isAttributes: Bool { isHFS("gitattributes") || isNTFS("gitattributes", short: "gi7d29", from: 0) }
 
-  private var isDotGit: Bool { isHFS("git") || places.contains { isNTFSDotGit(from: $0) } }
+  private var isDotGit: Bool { isHFS("git") || inPlaces { isNTFSDotGit(from: $0) } }
 
-  /// Where a name begins for Windows: at the start, and behind each '\'.
-  private var places: [Int] { [0] + (0..<count).filter { self[$0] == 0x5C }.map { $0 + 1 } }
+  private var text: String { shown(UnsafeRawBufferPointer(start: start, count: count)) }
+
+  /// Whether it is so where the name begins for Windows: at the start, or behind a '\'.
+  private func inPlaces(_ isSo: (Int) -> Bool) -> Bool {
+    isSo(0) || (0..<count).contains { self[$0] == 0x5C && isSo($0 + 1) }
+  }
 
   /// 0 behind the end.
   private subscript(_ index: Int) -> UInt8 { index < count ? start.load(fromByteOffset: index, as: UInt8.self) : 0 }

@@ -8,22 +8,18 @@ extension ObjectCheck {
     let end = start + data.count
     var position = start
     var known = KnownTree(base)
-    var equalEnd = known.equalEnd(from: position, end: end)
-    while position < end {
-      // An end beyond the tree's own is not before `equalEnd` either.
-      let next = equalEnd > position ? RawTree.entryEnd(position, end: end) : end
-      if equalEnd > position, next <= equalEnd {
-        known.skip(next - position)
-        position = next
-        continue
-      }
+    while true {
+      let equal = known.equalEnd(from: position, end: end)
+      let next = RawTree.skipEntries(from: position, to: equal)
+      known.skip(next - position)
+      position = next
+      guard position < end else { break }
       guard let entry = RawTreeEntry(at: position, end: end) else {
         throw Self.fault(.tree, id, "cannot be read at byte \(position - start)", "badTree")
       }
       known.advance(to: entry)
       try check(entry, tree: id)
       position = entry.end
-      equalEnd = known.equalEnd(from: position, end: end)
     }
     // Names in the order of a tree that is in order are in order.
     if rules == .strict, !known.hadAll { try checkOrder(start, end, tree: id) }
@@ -34,8 +30,7 @@ extension ObjectCheck {
   private func check(_ entry: RawTreeEntry, tree: ObjectID) throws(GitError) {
     if let kind = entry.kind { try links.insert(entry.id, kind) }
     guard rules == .strict else { return }
-    let first = entry.name.load(as: UInt8.self)
-    if entry.hasSlash || FsckName.mayMatter(first: first) || entry.nameLength > Self.longestName {
+    if entry.hasSlash || FsckName.mayMatter(entry.name) || entry.nameLength > Self.longestName {
       try checkName(entry, tree: tree)
     }
     if entry.start.load(as: UInt8.self) == 0x30 {

@@ -1,5 +1,5 @@
-/// Reads a file in git's configuration syntax (git-config(1), "Syntax") setting by setting, to the first thing that
-/// is none.
+/// Reads a blob in git's configuration syntax (git-config(1), "Syntax") setting by setting, to the first thing that
+/// is none. Without a byte order mark, as git reads blobs.
 struct GitConfigReader {
   struct Setting: Equatable {
     /// `section.key` or `section.subsection.key`; section and key in lower case.
@@ -11,60 +11,66 @@ struct GitConfigReader {
   private let data: UnsafeRawBufferPointer
   private var position = 0
   private var section: [UInt8] = []
-  private var isAtEnd = false
+  private var sawEnd = false
+  private var isDone = false
 
   private static let newline = UInt8(ascii: "\n")
 
-  /// The bytes stay the caller's. A byte order mark at the start does not count.
-  init(_ data: UnsafeRawBufferPointer) {
-    self.data = data
-    if data.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
-  }
+  /// The bytes stay the caller's.
+  init(_ data: UnsafeRawBufferPointer) { self.data = data }
 
   /// The next setting; `nil` at the end, and for ever after something that cannot be read.
   mutating func next() -> Setting? {
     var comment = false
-    while let byte = take() {
-      if byte == Self.newline { comment = false }
+    while !isDone {
+      let byte = take()
+      if byte == Self.newline {
+        comment = false
+        isDone = sawEnd
+      }
       if comment || isSpace(byte) { continue }
       switch byte {
       case UInt8(ascii: "#"), UInt8(ascii: ";"): comment = true
-      case UInt8(ascii: "["):
-        guard readSection() else { return stop() }
+      case UInt8(ascii: "["): isDone = !readSection()
       case _ where isLetter(byte):
-        guard let setting = readSetting(byte) else { return stop() }
-        return setting
-      default: return stop()
+        if let setting = readSetting(byte) { return setting }
+        isDone = true
+      default: isDone = true
       }
     }
     return nil
   }
 
-  private mutating func stop() -> Setting? {
-    position = data.count
-    isAtEnd = true
-    return nil
+  /// The next byte, with CR LF as one; at the end, for ever, a newline. As in git, a byte 0xFF in a blob is taken for
+  /// the end, and reading goes on behind it for as long as the line does.
+  private mutating func take() -> UInt8 {
+    guard let byte = raw() else {
+      sawEnd = true
+      return Self.newline
+    }
+    guard byte == UInt8(ascii: "\r") else { return byte }
+    let start = position
+    switch raw() {
+    case Self.newline: return Self.newline
+    case nil: return byte
+    default:
+      position = start
+      return byte
+    }
   }
 
-  /// The next byte, with CR LF as one; once at the end a newline, then `nil`.
-  private mutating func take() -> UInt8? {
-    guard position < data.count else {
-      defer { isAtEnd = true }
-      return isAtEnd ? nil : Self.newline
-    }
-    var byte = data[position]
+  private mutating func raw() -> UInt8? {
+    guard position < data.count else { return nil }
     position += 1
-    if byte == UInt8(ascii: "\r"), position < data.count, data[position] == Self.newline {
-      byte = Self.newline
-      position += 1
-    }
-    return byte
+    return data[position - 1] == 0xFF ? nil : data[position - 1]
   }
 
   /// `section]` or `section "subsection"]`.
   private mutating func readSection() -> Bool {
     section = []
-    while let byte = take(), !isAtEnd {
+    while true {
+      let byte = take()
+      if sawEnd { return false }
       if byte == UInt8(ascii: "]") {
         section.append(UInt8(ascii: "."))
         return true
@@ -73,40 +79,36 @@ struct GitConfigReader {
       guard isKey(byte) || byte == UInt8(ascii: ".") else { return false }
       section.append(lower(byte))
     }
-    return false
   }
 
   private mutating func readSubsection(_ first: UInt8) -> Bool {
-    var byte: UInt8? = first
-    while let space = byte, isSpace(space) {
-      if space == Self.newline { return false }
+    var byte = first
+    repeat {
+      if byte == Self.newline { return false }
       byte = take()
-    }
+    } while isSpace(byte)
     guard byte == UInt8(ascii: "\"") else { return false }
     section.append(UInt8(ascii: "."))
-    while var byte = take(), byte != Self.newline {
-      if byte == UInt8(ascii: "\"") {
-        section.append(UInt8(ascii: "."))
-        return take() == UInt8(ascii: "]")
-      }
-      if byte == UInt8(ascii: "\\") {
-        guard let escaped = take(), escaped != Self.newline else { return false }
-        byte = escaped
-      }
+    while true {
+      var byte = take()
+      if byte == UInt8(ascii: "\"") { break }
+      if byte == UInt8(ascii: "\\") { byte = take() }
+      guard byte != Self.newline else { return false }
       section.append(byte)
     }
-    return false
+    section.append(UInt8(ascii: "."))
+    return take() == UInt8(ascii: "]")
   }
 
   private mutating func readSetting(_ first: UInt8) -> Setting? {
     var key = section + [lower(first)]
     var byte = take()
-    while let part = byte, isKey(part) {
-      key.append(lower(part))
+    while !sawEnd, isKey(byte) {
+      key.append(lower(byte))
       byte = take()
     }
     while byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") { byte = take() }
-    if byte == nil || byte == Self.newline { return Setting(key: key, value: nil) }
+    if byte == Self.newline { return Setting(key: key, value: nil) }
     guard byte == UInt8(ascii: "="), let value = readValue() else { return nil }
     return Setting(key: key, value: value)
   }
@@ -117,7 +119,8 @@ struct GitConfigReader {
     var spaces = 0
     var quoted = false
     var comment = false
-    while let byte = take() {
+    while true {
+      let byte = take()
       if byte == Self.newline { return quoted ? nil : value }
       if comment { continue }
       if isSpace(byte), !quoted {
@@ -133,12 +136,11 @@ struct GitConfigReader {
       switch byte {
       case UInt8(ascii: "\""): quoted.toggle()
       case UInt8(ascii: "\\"):
-        guard let escaped = take(), let meant = Self.meaning(ofEscaped: escaped) else { return nil }
+        guard let meant = Self.meaning(ofEscaped: take()) else { return nil }
         value += meant
       default: value.append(byte)
       }
     }
-    return value
   }
 
   /// Nothing for a line that goes on; `nil` for an escape that does not exist.

@@ -82,23 +82,57 @@ enum RawTree {
     return nil
   }
 
-  /// The end of the entry at `start`, which is known to be whole.
+  /// Goes over whole entries from `start` on, as many as end at `limit` or before. They are known to be readable.
   @inline(__always)
-  static func entryEnd(_ start: UnsafeRawPointer, end: UnsafeRawPointer) -> UnsafeRawPointer {
+  static func skipEntries(from start: UnsafeRawPointer, to limit: UnsafeRawPointer) -> UnsafeRawPointer {
+    var entry = start
     var position = start
-    while end - position >= 8 {
-      let zero = zeros(UInt64(littleEndian: position.loadUnaligned(as: UInt64.self)))
-      if zero != 0 { return position + (zero.trailingZeroBitCount / 8 + 1 + ObjectID.length) }
-      position += 8
+    // Names differ in length, so branches on it are guessed wrong: look at 32 bytes at once, without.
+    while limit - position >= 32 {
+      let first = zeros(word(position, 0))
+      let second = zeros(word(position, 8))
+      let third = zeros(word(position, 16))
+      let fourth = zeros(word(position, 24))
+      let low = first != 0 ? first : second
+      let high = third != 0 ? third : fourth
+      let inLow = (first | second) != 0
+      let zero = inLow ? low : high
+      guard zero != 0 else { break }
+      let offset = inLow ? (first != 0 ? 0 : 8) : (third != 0 ? 16 : 24)
+      let end = position + (offset &+ zero.trailingZeroBitCount >> 3 &+ 1 &+ ObjectID.length)
+      guard end <= limit else { return entry }
+      entry = end
+      position = end
     }
-    while position < end, position.load(as: UInt8.self) != 0 { position += 1 }
-    return position + (1 + ObjectID.length)
+    while limit - position >= 8 {
+      let zero = zeros(UInt64(littleEndian: position.loadUnaligned(as: UInt64.self)))
+      if zero == 0 {
+        position += 8
+        continue
+      }
+      let end = position + (zero.trailingZeroBitCount / 8 + 1 + ObjectID.length)
+      guard end <= limit else { return entry }
+      entry = end
+      position = end
+    }
+    return entry
+  }
+
+  @inline(__always)
+  private static func word(_ start: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    UInt64(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 
   /// How many bytes are the same from both pointers on, `limit` at most.
   @inline(__always)
   static func common(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, limit: Int) -> Int {
     var count = 0
+    while limit - count >= 32 {
+      let first = (word(left, count) ^ word(right, count)) | (word(left, count + 8) ^ word(right, count + 8))
+      let second = (word(left, count + 16) ^ word(right, count + 16)) | (word(left, count + 24) ^ word(right, count + 24))
+      if first | second != 0 { break }
+      count += 32
+    }
     while limit - count >= 8 {
       let difference =
         left.loadUnaligned(fromByteOffset: count, as: UInt64.self)
