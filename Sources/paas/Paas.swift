@@ -6,7 +6,8 @@ struct Paas: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "paas", abstract: "git push paas main, and the app is live.", version: Commands.version,
     subcommands: [
-      ServerCommand.self, ServerStopCommand.self, RouterCommand.self, ReceiverCommand.self, UploadPackCommand.self,
+      ServerCommand.self, ServerStopCommand.self, RouterCommand.self, ReceiverCommand.self, ReceivePackCommand.self,
+      UploadPackCommand.self,
     ] + Commands.all)
 }
 

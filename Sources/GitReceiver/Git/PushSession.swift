@@ -44,7 +44,7 @@ struct PushSession {
   }
 
   func advertise(_ grant: RepositoryGrant, _ version: GitProtocolVersion) throws {
-    let refs = try repositories.open(app: grant.app.id, create: false).refs()
+    let refs = try repositories.refs(grant.app.id).all()
     try send(ReceivePack.advertisement(refs, version: version))
   }
 
@@ -85,6 +85,7 @@ struct PushSession {
   /// Reports. Of a pack that nobody has read, the client has to get rid before it listens.
   func finish(_ plan: PushPlan, _ client: SideBand, expecting request: ReceivePack? = nil) -> Int32 {
     client.report(PushReport(results: plan.steps.map { ($0.command.name, $0.result) }).encoded)
+    client.end()
     if let request, request.expectsPack { input.drain(limit: Self.drainLimit) }
     return 0
   }
@@ -127,6 +128,7 @@ extension PushSession {
     client.progress(PushText.error("Push rejected to \(app)."))
     let results = plan.steps.map { ($0.command.name, $0.isRefused ? $0.result : .rejected("unpacker error")) }
     client.report(PushReport(unpackError: shown.message, results: results).encoded)
+    client.end()
     // Where its end is, only a sound pack says: read until the client, who has our report by now, closes.
     input.drain(limit: Self.drainLimit)
     return 0

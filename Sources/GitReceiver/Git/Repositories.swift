@@ -25,6 +25,8 @@ struct Repositories: Sendable {
     return try Repository.open(path)
   }
 
+  func refs(_ app: AppID) -> RefFiles { RefFiles(path(app)) }
+
   /// Opens it with what one push has brought.
   func open(app: AppID, with push: PushID) throws -> Repository {
     try Repository.open(path(app), quarantine: quarantine(app: app, push: push).path)

@@ -15,6 +15,11 @@ final class Repository {
   /// Opens the repository at `path`; with `quarantine` (a push's directory, if it still is there) its objects are seen
   /// too. Throws ``GitError``.
   static func open(_ path: String, quarantine: String? = nil) throws -> Repository {
+    try open(path, objects: quarantine.map { "\($0)/objects" })
+  }
+
+  /// Opens the repository at `path` together with another directory of objects, if that is there.
+  static func open(_ path: String, objects: String?) throws -> Repository {
     try LibGit2.start()
     var handle: OpaquePointer?
     try git("open repository '\(path)'") { git_repository_open_bare(&handle, path) }
@@ -23,7 +28,7 @@ final class Repository {
     do throws(GitError) {
       try git("open the objects of '\(path)'") { git_repository_odb(&odb, handle) }
       guard let odb else { throw GitError(.internalError, "libgit2 opened no objects at '\(path)'") }
-      if let objects = quarantine.map({ "\($0)/objects" }), Files.exists(objects) {
+      if let objects, Files.exists(objects) {
         try git("open the quarantine '\(objects)'") { git_odb_add_disk_alternate(odb, objects) }
       }
       return Repository(path: path, owning: handle, odb)
@@ -105,6 +110,17 @@ extension Repository {
       throw GitError(.internalError, "object \(id) has the unknown type \(type.rawValue)")
     }
     return kind
+  }
+}
+
+// MARK: History
+
+extension Repository {
+  /// Whether `new` has `old` among its ancestors, or is it. Throws ``GitError``.
+  func isFastForward(from old: ObjectID, to new: ObjectID) throws(GitError) -> Bool {
+    if old == new { return true }
+    var (from, to) = (old.oid, new.oid)
+    return try git("compare \(old) with \(new)") { git_graph_descendant_of(handle, &to, &from) } == 1
   }
 }
 

@@ -38,13 +38,17 @@ final class SideBand: @unchecked Sendable {  // everything mutable, and the tran
 
   func progress(_ text: String) { progress(text.utf8) }
 
-  /// The report, and the end of the stream.
+  /// The report. Text may still follow it.
   func report(_ bytes: [UInt8]) {
     send { [self] in
       guard multiplexed else { return try write(bytes) }
       try band(1, bytes)
-      try write(PktLine.flushBytes)
     }
+  }
+
+  /// The end of the stream.
+  func end() {
+    send { [self] in if multiplexed { try write(PktLine.flushBytes) } }
     lock.withLock { $0.ended = true }
   }
 

@@ -1,0 +1,193 @@
+import Glibc
+import Linux
+import Platform
+
+/// Changes of refs that happen together or not at all, by git's own protocol of lock files, so that git processes beside
+/// us neither see half of it nor come between. Not libgit2's: that one writes a killed deletion back, checks no
+/// conflict of `a` with packed `a/b`, and rewrites `packed-refs` once per deleted ref.
+struct RefTransaction {
+  struct Update {
+    var name: [UInt8]
+    /// What it must be now: zero, not there. `nil`: anything.
+    var old: ObjectID?
+    /// Zero: delete.
+    var new: ObjectID
+  }
+
+  private struct Planned {
+    var update: Update
+    /// The ref that changes: the one that a symbolic ref leads to.
+    var target: [UInt8]
+    var current: ObjectID
+  }
+
+  let locks: RefLocks
+  var lockTimeout: Duration = .milliseconds(100)
+  var packedLockTimeout: Duration = .seconds(1)
+  private(set) var updates: [Update] = []
+  private var planned: [Planned] = []
+  /// A name and another of the same transaction, of which one is a directory of the other.
+  private var clashes: [[UInt8]: [UInt8]] = [:]
+
+  init(_ locks: RefLocks) { self.locks = locks }
+
+  private var refs: RefFiles { locks.refs }
+
+  mutating func add(_ update: Update) { updates.append(update) }
+
+  /// Locks every ref and compares it with what it should be. Throws ``RefFailure``; the locks are then released.
+  mutating func prepare() throws {
+    do {
+      try checkNames()
+      for update in updates { planned.append(try plan(update)) }
+      for plan in planned where !plan.update.new.isZero { try checkConflicts(plan) }
+      if planned.contains(where: \.update.new.isZero) {
+        try acquire(Array("packed-refs".utf8), of: nil, within: packedLockTimeout)
+      }
+    } catch {
+      abort()
+      throw error
+    }
+  }
+
+  /// Makes the changes, durably, and releases the locks. ``prepare()`` has succeeded.
+  mutating func commit(logs: RefLogs?) throws {
+    defer { abort() }
+    let workspace = try locks.directory()
+    var changes: [RefJournal.Change] = []
+    for (number, plan) in planned.enumerated() {
+      let new = plan.update.new
+      if !new.isZero {
+        try Files.writeDurably("\(new)\n".utf8, to: "\(workspace)/\(number)", mode: 0o666 & ~Self.mask)
+      }
+      changes.append(RefJournal.Change(name: plan.target, new: new, number: number))
+    }
+    for plan in planned where !plan.update.new.isZero { try log(plan, logs) }
+    if changes.count > 1 { try RefJournal.write(changes, in: workspace) }
+    Checkpoint.reach("push.refs-decided")
+    try RefJournal.apply(changes, in: workspace, refs)
+    unlink("\(workspace)/journal")
+    let deleted = planned.filter(\.update.new.isZero).map(\.target)
+    abort()
+    for name in deleted {
+      logs?.remove(name, in: refs)
+      refs.removeEmptyParents(of: name)
+    }
+  }
+
+  /// Releases the locks.
+  func abort() { locks.releaseAll() }
+
+  /// `umask` can only be read by setting it.
+  private static let mask: UInt32 = {
+    let mask = umask(0o022)
+    umask(mask)
+    return mask
+  }()
+}
+
+// MARK: Checks
+
+extension RefTransaction {
+  private mutating func checkNames() throws {
+    var seen: Set<[UInt8]> = []
+    for update in updates where !seen.insert(update.name).inserted {
+      throw RefFailure(message: "multiple updates for ref '\(text(update.name))' not allowed")
+    }
+    let made = Set(updates.filter { !$0.new.isZero }.map(\.name))
+    for name in made {
+      for slash in name.indices where name[slash] == UInt8(ascii: "/") {
+        let above = Array(name[..<slash])
+        guard made.contains(above) else { continue }
+        clashes[name] = above
+        clashes[above] = name
+      }
+    }
+  }
+
+  /// Locks the ref, and the one it leads to, and compares.
+  private func plan(_ update: Update) throws -> Planned {
+    let name = update.name
+    // What cannot be made is not locked either: its directory could be another's ref.
+    if !update.new.isZero, let other = try refs.conflict(with: name) { throw exists(other, name) }
+    if let other = clashes[name] {
+      throw failure(name, "cannot process '\(text(name))' and '\(text(other))' at the same time")
+    }
+    try acquire(name, of: name, within: lockTimeout)
+    var target = name
+    for _ in 0..<5 {
+      guard case .symbolic(let next) = try refs.value(of: target) else { break }
+      guard RefFormat.isValid(next, deleting: true) else {
+        throw failure(name, "unable to resolve reference '\(text(name))'")
+      }
+      target = next
+      try acquire(target, of: name, within: lockTimeout)
+    }
+    let value = try refs.value(of: target)
+    var current: ObjectID?
+    if case .id(let id) = value { current = id }
+    if value == .broken, update.old != nil {
+      throw failure(name, "unable to resolve reference '\(text(name))': reference broken")
+    }
+    try compare(update, current)
+    return Planned(update: update, target: target, current: current ?? ObjectID([]))
+  }
+
+  private func compare(_ update: Update, _ current: ObjectID?) throws {
+    guard let old = update.old, old != (current ?? ObjectID([])) else { return }
+    if old.isZero { throw failure(update.name, "reference already exists") }
+    guard let current else { throw failure(update.name, "unable to resolve reference '\(text(update.name))'") }
+    throw failure(update.name, "is at \(current) but expected \(old)")
+  }
+
+  /// Again under the locks: somebody may have been faster.
+  private func checkConflicts(_ plan: Planned) throws {
+    guard plan.current.isZero, let other = try refs.conflict(with: plan.target) else { return }
+    throw exists(other, plan.target)
+  }
+
+  private func acquire(_ name: [UInt8], of ref: [UInt8]?, within limit: Duration) throws {
+    do {
+      try locks.acquire(name, within: limit)
+    } catch let error as RefFailure {
+      throw ref.map { failure($0, error.message) } ?? error
+    }
+  }
+
+  private func exists(_ other: [UInt8], _ name: [UInt8]) -> RefFailure {
+    failure(name, "'\(text(other))' exists; cannot create '\(text(name))'")
+  }
+
+  private func failure(_ name: [UInt8], _ reason: String) -> RefFailure {
+    RefFailure(message: "cannot lock ref '\(text(name))': \(reason)")
+  }
+
+  private func text(_ name: [UInt8]) -> String { String(decoding: name, as: UTF8.self) }
+
+  /// The ref's log, and HEAD's when HEAD leads to it.
+  private func log(_ plan: Planned, _ logs: RefLogs?) throws {
+    guard let logs else { return }
+    try logs.append(plan.target, old: plan.current, new: plan.update.new, in: refs)
+    if plan.target != plan.update.name {
+      try logs.append(plan.update.name, old: plan.current, new: plan.update.new, in: refs)
+    }
+    let head = Array("HEAD".utf8)
+    if try refs.value(of: head) == .symbolic(plan.target) {
+      try logs.append(head, old: plan.current, new: plan.update.new, in: refs)
+    }
+  }
+
+  /// What the reference-transaction hook reads (githooks(5)).
+  func hookLines() throws -> [UInt8] {
+    var lines: [UInt8] = []
+    var head: [UInt8] = []
+    let symbolic = try refs.value(of: Array("HEAD".utf8))
+    for plan in planned {
+      let line = Array("\(plan.update.old ?? ObjectID([])) \(plan.update.new) ".utf8)
+      lines += line + plan.update.name + [10]
+      if plan.target != plan.update.name { lines += line + plan.target + [10] }
+      if symbolic == .symbolic(plan.target), !plan.update.new.isZero { head += line + Array("HEAD\n".utf8) }
+    }
+    return lines + head
+  }
+}

@@ -1,0 +1,135 @@
+import Glibc
+import Linux
+import Platform
+
+/// Moving the refs: the repository's own rules, its hooks, then a transaction per ref, or one for all with `--atomic`.
+extension StandaloneSession {
+  func apply(_ push: inout StandalonePush, _ request: ReceivePack, _ client: SideBand) throws {
+    for text in try push.refuseInconsistentAliases(refs) { client.progress("error: \(text)\n") }
+    let store = try Repository.open(repository.path, objects: nil)
+    let rules = StandaloneRules(session: self, store: store) { client.progress($0) }
+    try writeShallow(push)
+    if request.client.atomic {
+      try applyTogether(&push, rules, client)
+    } else {
+      for index in push.commands.indices where push.commands[index].isOpen {
+        try applyOne(&push.commands[index], rules, client)
+      }
+    }
+  }
+
+  private func transaction() -> RefTransaction {
+    var transaction = RefTransaction(locks)
+    transaction.lockTimeout = settings.lockTimeout
+    transaction.packedLockTimeout = settings.packedLockTimeout
+    return transaction
+  }
+
+  private func applyOne(
+    _ item: inout StandalonePush.Item, _ rules: StandaloneRules, _ client: SideBand
+  ) throws {
+    var transaction = transaction()
+    if let refusal = try rules.check(&item, client) {
+      item.refusal = refusal
+      return
+    }
+    transaction.add(try rules.update(for: &item))
+    do {
+      try perform(&transaction, client)
+    } catch let error as RefFailure {
+      client.progress("error: \(error.message)\n")
+      item.refusal = "failed to update ref"
+    }
+  }
+
+  private func applyTogether(_ push: inout StandalonePush, _ rules: StandaloneRules, _ client: SideBand) throws {
+    var transaction = transaction()
+    for index in push.commands.indices where push.commands[index].isOpen {
+      if let refusal = try rules.check(&push.commands[index], client) {
+        push.commands[index].refusal = refusal
+        return push.refuseAll("atomic push failure")
+      }
+      transaction.add(try rules.update(for: &push.commands[index]))
+    }
+    do {
+      try perform(&transaction, client)
+    } catch let error as RefFailure {
+      client.progress("error: \(error.message)\n")
+      push.refuseAll("atomic transaction failed")
+    }
+  }
+
+  /// Throws ``RefFailure`` for what concerns the refs, and ``GitError`` when a hook forbids: git ends there without a
+  /// report, and so do we.
+  private func perform(_ transaction: inout RefTransaction, _ client: SideBand) throws {
+    try transaction.prepare()
+    Checkpoint.reach("push.refs-locked")
+    let lines = try transaction.hookLines()
+    if try runTransactionHook("prepared", lines).isRefusal {
+      transaction.abort()
+      _ = try runTransactionHook("aborted", lines)
+      throw GitError(.internalError, "ref updates aborted by hook")
+    }
+    do {
+      try transaction.commit(logs: logs)
+    } catch {
+      throw error as? RefFailure ?? RefFailure(message: Explanation(error).message)
+    }
+    Checkpoint.reach("push.after-refs")
+    _ = try runTransactionHook("committed", lines)
+  }
+
+  /// Adds what the push's history lacks to the repository's `shallow`, durably, before a ref leads there.
+  private func writeShallow(_ push: StandalonePush) throws {
+    let cut = push.commands.filter(\.isOpen).reduce(into: Set<ObjectID>()) { $0.formUnion($1.cut) }
+    guard !cut.isEmpty else { return }
+    let name = Array("shallow".utf8)
+    try locks.acquire(name, within: .seconds(1))
+    defer { locks.release(name) }
+    let all = try repository.shallow().union(cut).sorted()
+    let text = all.map { "\($0)\n" }.joined()
+    try Files.writeDurably(text.utf8, to: "\(repository.common)/shallow", mode: 0o644)
+  }
+}
+
+// MARK: Hooks
+
+extension StandaloneSession {
+  private func pushOptions(_ request: ReceivePack) -> [String: String] {
+    guard request.client.pushOptions else { return [:] }
+    var variables = ["GIT_PUSH_OPTION_COUNT": "\(request.options.count)"]
+    for (number, option) in request.options.enumerated() { variables["GIT_PUSH_OPTION_\(number)"] = option }
+    return variables
+  }
+
+  /// `false`: the hook refuses, and so is everything.
+  func runPreReceive(_ push: inout StandalonePush, _ request: ReceivePack, _ client: SideBand) throws -> Bool {
+    let lines = push.hookInput(done: false)
+    guard !lines.isEmpty else { return true }
+    Checkpoint.reach("push.before-hooks")
+    let environment = pushOptions(request).merging(quarantineEnvironment) { $1 }
+    let outcome = try hooks.run("pre-receive", input: lines, extra: environment) { client.progress($0) }
+    if outcome.isRefusal { push.refuseAll("pre-receive hook declined") }
+    return !outcome.isRefusal
+  }
+
+  func runUpdateHook(_ command: RefCommand, _ client: SideBand) throws -> Bool {
+    let ids = [command.old, command.new].map { Array($0.description.utf8) }
+    return try !hooks.run("update", [command.name] + ids) { client.progress($0) }.isRefusal
+  }
+
+  /// Its output goes where git's goes: to standard error, beside the protocol.
+  private func runTransactionHook(_ state: String, _ lines: [UInt8]) throws -> HookRunner.Outcome {
+    try hooks.run("reference-transaction", [Array(state.utf8)], input: lines) { output in
+      hooks.complain(String(decoding: output, as: UTF8.self))
+    }
+  }
+
+  func runPostHooks(_ push: StandalonePush, _ request: ReceivePack, _ client: SideBand) throws {
+    let lines = push.hookInput(done: true)
+    guard !lines.isEmpty else { return }
+    _ = try hooks.run("post-receive", input: lines, extra: pushOptions(request)) { client.progress($0) }
+    let names = push.commands.filter { $0.refusal == nil && !$0.didNotExist }.map(\.command.name)
+    _ = try hooks.run("post-update", names) { client.progress($0) }
+  }
+}
