@@ -51,7 +51,8 @@ public enum ReceiverRole {
     let directory = configuration.dataDirectory
     try Files.makeDirectory("\(directory)/repositories", mode: 0o700)
     let client = ReceiverClient(socketPath: configuration.socketPath)
-    let repositories = Repositories(directory: "\(directory)/repositories")
+    let repositories = Repositories(
+      directory: "\(directory)/repositories", limits: try PackLimits(environment: configuration.programEnvironment))
     // Before the first connection, so that no living push is swept.
     try repositories.sweepQuarantines(logger: logger)
     let commands = CommandEnvironment(

@@ -15,6 +15,8 @@ struct PackIndexer {
   var turns: IndexerTurns
   /// Called once when others are in the second pass, and this pack has to wait.
   var waiting: () -> Void = {}
+  /// Called about once a second in the second pass, and at its end if it was called before: `(done, all)`.
+  var progress: ((Int, Int) -> Void)?
   /// Reads an object of the repository; `nil` when it is not there.
   let external: (ObjectID) throws -> ReadObject?
   /// Whether the repository has this object already, cheaply.
@@ -64,7 +66,7 @@ struct PackIndexer {
     let pack = try MappedPack(descriptor: descriptor, count: Int(scan.endOffset))
     let resolver = try PackResolver(scan, pack: pack, limits: limits, directory: directory)
     let workers = try (0..<max(threads, 1)).map { _ in try PackWorker(resolver, check: ObjectCheck(rules: rules)) }
-    try resolver.resolve(workers)
+    try resolver.resolve(workers, progress)
     let bases = try resolver.resolveThin(workers, external)
     let table = scan.table
     let order = try table.sorted()

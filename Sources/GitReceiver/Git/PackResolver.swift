@@ -60,8 +60,14 @@ final class PackResolver: Sendable {
   let hasReferences: Bool
 
   /// Resolves all deltas whose whole base is in the pack.
-  func resolve(_ workers: [PackWorker]) throws {
-    try run(workers, count: roots.count) { worker, place in try worker.resolve(root: self.roots[place]) }
+  func resolve(_ workers: [PackWorker], _ progress: ((Int, Int) -> Void)? = nil) throws {
+    // The first worker runs on the caller's thread: it tells how far all of them are.
+    workers.first?.progress = progress.map { PackProgress(total: roots.count, $0) }
+    try run(workers, count: roots.count) { worker, place in
+      worker.progress?.show(place)
+      try worker.resolve(root: self.roots[place])
+    }
+    workers.first?.progress?.finish()
   }
 
   /// Resolves the deltas whose base the pack does not hold. Returns those bases, in a fixed order. Throws ``GitError``

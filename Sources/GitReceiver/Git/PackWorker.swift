@@ -27,6 +27,7 @@ final class PackWorker: @unchecked Sendable {
   private var held = 0
   private var rereadExternal: (() throws -> ReadObject?)?
   let check: ObjectCheck
+  var progress: PackProgress?
 
   init(_ shared: PackResolver, check: ObjectCheck) throws(GitError) {
     guard let decompressor = libdeflate_alloc_decompressor() else {
@@ -205,6 +206,33 @@ extension PackWorker {
     let buffer = try pool.take(data.count)
     data.withUnsafeBytes { buffer.writable.copyMemory(from: $0) }
     return buffer
+  }
+}
+
+/// Tells somebody how far the second pass is, not too often.
+struct PackProgress {
+  let total: Int
+  private let tell: (Int, Int) -> Void
+  private var next = ContinuousClock.now + .seconds(1)
+  private var hasTold = false
+  private var calls = 0
+
+  init(total: Int, _ tell: @escaping (Int, Int) -> Void) {
+    self.total = total
+    self.tell = tell
+  }
+
+  mutating func show(_ done: Int) {
+    calls += 1
+    // Asking for the time is not free.
+    guard calls % 64 == 0, ContinuousClock.now >= next else { return }
+    next = .now + .seconds(1)
+    hasTold = true
+    tell(done, total)
+  }
+
+  func finish() {
+    if hasTold { tell(total, total) }
   }
 }
 

@@ -129,7 +129,8 @@ enum RawTree {
     var count = 0
     while limit - count >= 32 {
       let first = (word(left, count) ^ word(right, count)) | (word(left, count + 8) ^ word(right, count + 8))
-      let second = (word(left, count + 16) ^ word(right, count + 16)) | (word(left, count + 24) ^ word(right, count + 24))
+      let second =
+        (word(left, count + 16) ^ word(right, count + 16)) | (word(left, count + 24) ^ word(right, count + 24))
       if first | second != 0 { break }
       count += 32
     }

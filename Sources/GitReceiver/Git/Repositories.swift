@@ -8,8 +8,13 @@ import Wire
 struct Repositories: Sendable {
   /// Absolute.
   let directory: String
+  /// What one push may cost.
+  let limits: PackLimits
 
-  init(directory: String) { self.directory = directory }
+  init(directory: String, limits: PackLimits = PackLimits()) {
+    self.directory = directory
+    self.limits = limits
+  }
 
   func path(_ app: AppID) -> String { "\(directory)/\(app).git" }
 
