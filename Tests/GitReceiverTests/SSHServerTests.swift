@@ -162,12 +162,12 @@ struct SSHServerTests {
       harness.stub.requests.allSatisfy { $0.path == ReceiverRoutes.sessions || $0.path == ReceiverRoutes.session })
   }
 
-  @Test("cloning says that it is not available yet")
+  @Test("who may not read an app is told so, in git's own way")
   func clone() async throws {
-    let harness = try await SSHHarness()
+    let harness = try await SSHHarness { _, _ in .error("forbidden", "you may not read 'hello'", status: 403) }
     let ended = try await harness.ssh("git-upload-pack 'hello.git'")
-    #expect(ended.status == 2)
-    #expect(ended.errors.contains("cloning and fetching are not available yet"))
+    #expect(ended.status == 1)
+    #expect(ended.text.hasSuffix("ERR you may not read 'hello'"))
   }
 
   @Test("sftp and other subsystems are refused")

@@ -170,6 +170,7 @@ extension PushSession {
       logger.error("refs not moved", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
       for step in kept { plan.refuse(step.command, "platform error: \(Explanation(error).message)") }
     }
+    Upkeep.startIfNeeded(repositories, app: grant.app.id, logger: logger)
   }
 
   /// Deletes the push's objects. What cannot be deleted now is swept when the receiver starts.

@@ -29,80 +29,19 @@ struct UploadPackfile {
 
   private func select(_ progress: UploadProgress) throws -> ObjectSelection {
     let selection = ObjectSelection(graph.store, filter: request.filter) { try progress.tick($0) }
-    let had = try haves(selection)
-    var commits = extraWants
-    var others: [ObjectNumber] = []
-    for want in wants {
-      let target = try insertTags(want, selection)
-      if try graph.store.kind(of: target) == .commit {
-        commits.append(try graph.node(target))
-      } else {
-        others.append(target)
-      }
-    }
-    var walk = CommitWalk(graph)
-    let nodes = try walk.run(from: commits, without: had) { try progress.tick(selection.count) }
-    // What the edge of the client's history holds, it has.
-    for node in nodes where !had.isEmpty {
-      try graph.parents(of: node) { parent in
-        guard parent != CommitGraph.missing, walk.isExcluded(parent) else { return }
-        selection.markHad(graph.numbers[parent])
-        if let tree = try graph.tree(of: parent) { try selection.markTreeHad(tree) }
-      }
-    }
-    for node in nodes { try insert(node, selection) }
-    for other in others { try insertOther(other, selection) }
-    if request.includeTags { try includeTags(selection) }
+    let closure = ObjectClosure(graph: graph, selection: selection)
+    try closure.insert(wants, commits: extraWants, without: common) { try progress.tick(selection.count) }
+    if request.includeTags { try includeTags(selection, closure) }
     return selection
   }
 
-  private func haves(_ selection: ObjectSelection) throws -> [CommitGraph.Node] {
-    var nodes: [CommitGraph.Node] = []
-    for number in common {
-      selection.markHad(number)
-      let target = try graph.store.peel(number)
-      selection.markHad(target)
-      switch try graph.store.kind(of: target) {
-      case .commit: nodes.append(try graph.node(target))
-      case .tree: try selection.markTreeHad(target)
-      case .blob, .tag: break
-      }
-    }
-    return nodes
-  }
-
-  private func insert(_ node: CommitGraph.Node, _ selection: ObjectSelection) throws {
-    selection.insert(graph.numbers[node])
-    guard let tree = try graph.tree(of: node) else {
-      throw GitError(.badObjects, "the tree \(graph.treeID(of: node)) of commit \(graph.id(of: node)) is missing")
-    }
-    try selection.insertTree(tree)
-  }
-
-  /// Asked for by its id, so no filter applies to it.
-  private func insertOther(_ number: ObjectNumber, _ selection: ObjectSelection) throws {
-    if try graph.store.kind(of: number) == .tree { try selection.insertTree(number) }
-    selection.insert(number)
-  }
-
-  /// Takes the tags from one to what it tags, which is returned.
-  private func insertTags(_ number: ObjectNumber, _ selection: ObjectSelection) throws -> ObjectNumber {
-    let target = try graph.store.peel(number)
-    var at = number
-    while at != target {
-      selection.insert(at)
-      at = try graph.store.tagTarget(at)
-    }
-    return target
-  }
-
   /// A tag of something that is sent is sent too (gitprotocol-capabilities(5), "include-tag").
-  private func includeTags(_ selection: ObjectSelection) throws {
+  private func includeTags(_ selection: ObjectSelection, _ closure: ObjectClosure) throws {
     for tag in tags {
       guard let peeled = tag.peeled, let target = try graph.store.number(of: peeled), selection.contains(target),
         let number = try graph.store.number(of: tag.id)
       else { continue }
-      _ = try insertTags(number, selection)
+      _ = try closure.insertTags(number)
     }
   }
 }

@@ -21,11 +21,15 @@ struct UploadRefs {
   /// The tips of hidden refs.
   private(set) var hidden: [ObjectID] = []
 
-  /// Refs that name objects that are not there are left out, as git does. Throws ``GitError``.
-  init(_ store: PackStore, settings: UploadSettings) throws {
+  /// Refs that name objects that are not there are left out, as git does; when `strict` they are an error.
+  /// Throws ``GitError``.
+  init(_ store: PackStore, settings: UploadSettings, strict: Bool = false) throws {
     let repository = store.repository
     for ref in try repository.allRefs() {
-      guard let number = try store.number(of: ref.id) else { continue }
+      guard let number = try store.number(of: ref.id) else {
+        guard strict else { continue }
+        throw GitError(.badObjects, "'\(shown(ref.name))' names \(ref.id), which is missing")
+      }
       if settings.hides(ref.name) {
         hidden.append(ref.id)
         continue

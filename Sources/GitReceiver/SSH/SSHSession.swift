@@ -74,8 +74,11 @@ struct SSHSession {
         transport: ChannelTransport(task.channel), app: app, token: token, server: context.client,
         repositories: context.repositories, protocolVersion: GitProtocolVersion(environment: task.gitProtocol),
         logger: logger)
-    case .fetch:
-      throw ExecRefusal("cloning and fetching are not available yet", next: "keep your own copy; git push works")
+    case .fetch(let app):
+      return try Fetch.run(
+        transport: ChannelTransport(task.channel), app: app, token: token, server: context.client,
+        repositories: context.repositories, protocolVersion: GitProtocolVersion(environment: task.gitProtocol),
+        logger: logger)
     case .command(let name, let arguments):
       let child = try CommandChild(
         name, arguments, token: token, terminal: task.terminal, environment: context.commands)
