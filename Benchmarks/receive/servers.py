@@ -28,6 +28,10 @@ def greets(port):
         return False
 
 
+class GitFailed(Exception):
+    """A git command of the client did not succeed; the text is its stderr."""
+
+
 class Client:
     """A stock git and ssh with a key of their own, and nobody's configuration."""
 
@@ -51,7 +55,8 @@ class Client:
         ended = subprocess.run(["git", "-C", repository, *arguments], env={**self.environment(), **options.pop("env", {})},
                                capture_output=True, **options)
         if ended.returncode != 0:
-            sys.exit(f"git {' '.join(arguments[:3])}: exit {ended.returncode}\n{ended.stderr.decode(errors='replace')}")
+            raise GitFailed(f"git {' '.join(arguments[:3])}: exit {ended.returncode}: "
+                            + ended.stderr.decode(errors="replace").strip())
         return ended.stdout
 
     def timed(self, repository, *arguments):
