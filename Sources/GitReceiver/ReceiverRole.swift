@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 public import Logging
@@ -17,10 +18,11 @@ public struct ReceiverConfiguration: Sendable {
   public var programEnvironment: [String: String]
   /// The program that runs commands; `nil`: this one.
   public var program: String?
+  public var limits: SSHLimits
 
   public init(
     listenDescriptor: Int32, dataDirectory: String, socketPath: String, lifelineDescriptor: Int32,
-    programEnvironment: [String: String] = [:], program: String? = nil
+    programEnvironment: [String: String] = [:], program: String? = nil, limits: SSHLimits? = nil
   ) {
     self.listenDescriptor = listenDescriptor
     self.dataDirectory = dataDirectory
@@ -28,6 +30,7 @@ public struct ReceiverConfiguration: Sendable {
     self.lifelineDescriptor = lifelineDescriptor
     self.programEnvironment = programEnvironment
     self.program = program
+    self.limits = limits ?? SSHLimits()
   }
 }
 
@@ -39,6 +42,8 @@ public enum ReceiverRole {
     -> Int32
   {
     raiseDescriptorLimit()
+    // Hundreds of threads come and go; arenas of their own would hold what each of them once needed.
+    paas_share_memory_arenas(4)
     let server = try start(configuration, logger: logger)
     defer { server.stop() }
     try waitForEnd(of: configuration.lifelineDescriptor)
@@ -59,7 +64,8 @@ public enum ReceiverRole {
       program: configuration.program, socketPath: configuration.socketPath, base: configuration.programEnvironment)
     let server = try SSHServer(
       listenDescriptor: configuration.listenDescriptor, hostKeyDirectory: directory,
-      context: SSHSession.Context(client: client, repositories: repositories, commands: commands), logger: logger)
+      context: SSHSession.Context(
+        client: client, repositories: repositories, commands: commands, limits: configuration.limits), logger: logger)
     let loop = WorkLoop(
       client: client, repositories: repositories,
       closeSessions: { fingerprint in server.closeSessions(fingerprint: fingerprint) }, logger: logger)
