@@ -3,6 +3,8 @@ struct FsckSpecialBlobs: Sendable {
   private(set) var modules: Set<ObjectID> = []
   private(set) var attributes: Set<ObjectID> = []
 
+  var isEmpty: Bool { modules.isEmpty && attributes.isEmpty }
+
   /// Most different files of either name in one push.
   static let limit = 100_000
   /// As git has them (gitattributes(5)): lines of this length are too long, files of more bytes too large.
