@@ -36,6 +36,9 @@ public struct ReceiverConfiguration: Sendable {
 
 /// The receiver's process: SSH in, packs in, ref updates out. Runs as its own user, without capabilities.
 public enum ReceiverRole {
+  /// How the settings of what a push may cost begin, in the environment.
+  public static let pushPrefix = "PAAS_PUSH_"
+
   /// Serves until the lifeline ends, and then ends the process at once: sessions without a server are of no use, and
   /// everything a push needs later is in the ledger. Returns only the exit status of a lifeline that is no descriptor.
   public static func main(_ configuration: ReceiverConfiguration, logger: Logger = Logger(label: "receiver")) throws

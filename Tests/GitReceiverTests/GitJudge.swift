@@ -107,28 +107,14 @@ final class GitJudge: @unchecked Sendable {  // no lock: each test thread makes 
     for path in [quarantine, "\(quarantine)/objects", packs] { try Files.makeDirectory(path) }
     defer { try? Files.removeTree(quarantine) }  // goes with its parent at the latest
     do {
-      let check = ObjectCheck(rules: rules)
-      let indexer = PackIndexer(limits: limits, check: check) { [repository] in try repository.object($0) }
+      let indexer = PackIndexer(limits: limits, rules: rules) { [repository] in try repository.object($0) }
       let contents = try indexer.index(ClientInput(MemoryTransport(pack, piece: piece)), into: packs)
-      if rules == .strict { try checkLinks(check, contents: contents, quarantine: quarantine) }
+      if rules == .strict { try Connectivity(repository: repository, pushed: contents).check([]) }
       guard contents.count > 0 else { return .accepted([]) }
       return .accepted(try ids(inIndex: try only(".idx", in: packs)))
     } catch let error as GitError {
       return .refused(error.message)
     }
-  }
-
-  private func checkLinks(_ check: ObjectCheck, contents: PackContents, quarantine: String) throws {
-    try check.links.forEach { pointer, kind in
-      let id = ObjectID(UnsafeRawBufferPointer(start: pointer, count: ObjectID.length))
-      guard let found = try contents.kind(of: id) ?? repository.header(of: id)?.kind else {
-        throw GitError(.badObjects, "the \(kind.name) \(id) is missing")
-      }
-      guard found == kind else { throw GitError(.badObjects, "\(id) is a \(found.name), not a \(kind.name)") }
-    }
-    guard !check.special.isEmpty else { return }
-    let quarantined = try Repository.open(git, quarantine: quarantine)
-    try check.finish { try quarantined.object($0) }
   }
 
   private func packs() throws -> [String] { try Files.names(in: "\(git)/objects/pack") }

@@ -142,8 +142,7 @@ struct GitPackStoreTests {
     let name = "\(directory.path)/pack-circle"
     try Files.writeDurably(pack.finished, to: "\(name).pack")
     let entries = zip(ids, [first, second]).map { id, offset in
-      PackEntry(
-        offset: UInt64(offset), id: id, size: 0, checksum: 0, kind: nil, headerLength: 0, depth: 0)
+      PackIndexWriter.Entry(id: id, offset: UInt64(offset), checksum: 0)
     }
     try PackIndexWriter.write(entries, pack: Array(pack.finished.suffix(20)), to: "\(name).idx")
     let stored = try StoredPack(name)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Linux
 import Platform
 import Testing

@@ -34,14 +34,12 @@ struct UpkeepPack {
         }
       }
     }
-    var entries: [PackEntry] = []
+    var entries: [PackIndexWriter.Entry] = []
     entries.reserveCapacity(selection.count)
     let store = selection.store
     var writer = PackWriter(selection, to: sink, options: PackWriter.Options()) { number, offset, checksum in
       entries.append(
-        PackEntry(
-          offset: UInt64(offset), id: store.id(of: number), size: 0, checksum: checksum, kind: nil, headerLength: 0,
-          depth: 0))
+        PackIndexWriter.Entry(id: store.id(of: number), offset: UInt64(offset), checksum: checksum))
     }
     let trailer = try writer.write()
     entries.sort { $0.id < $1.id }
