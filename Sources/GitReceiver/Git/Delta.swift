@@ -10,6 +10,8 @@ enum Delta {
   /// Makes the object that the delta describes. The caller has checked ``resultSize(_:)`` against its limits.
   /// Throws ``GitError`` when the delta reaches outside its base or its result, or does not fill the result.
   static func apply(_ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer) throws -> [UInt8] {
+    // As in git, for which a delta has two sizes and an instruction of two bytes at least.
+    guard delta.count >= 4 else { throw broken("is cut short") }
     var position = 0
     let baseSize = try size(delta, &position)
     let resultSize = try size(delta, &position)

@@ -68,8 +68,12 @@ struct PackIndexer {
       return PackContents()
     }
     let contents = PackContents(entries.compactMap { entry in entry.kind.map { (entry.id, $0) } })
-    let missing = resolver.externalBases.filter { contents.kind(of: $0) == nil }
-    let trailer = try complete(pack, scan: resolver.scan, with: missing, entries: &entries)
+    // A base that deltas of the pack make again: written as it is, the pack would be a circle.
+    if let base = resolver.externalBases.first(where: { contents.kind(of: $0) != nil }) {
+      throw GitError(
+        .badObjects, "object \(base) is the base of a delta that makes it", next: "run `git gc` and push again")
+    }
+    let trailer = try complete(pack, scan: resolver.scan, with: resolver.externalBases, entries: &entries)
     let name = "\(directory)/pack-\(ObjectID(trailer))"
     try PackIndexWriter.write(entries, pack: trailer, to: "\(name).idx")
     try checked("rename '\(path)'") { rename(path, "\(name).pack") }
