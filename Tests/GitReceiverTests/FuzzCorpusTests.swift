@@ -7,7 +7,8 @@ import Testing
 @Suite("Fuzz corpus")
 struct FuzzCorpusTests {
   private static let corpus =
-    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/") + "/Fuzz/Corpus"
+    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    + "/Fuzz/Corpus"
 
   @Test("no input of the corpus traps or hangs", arguments: FuzzEntry.allCases)
   func replay(entry: FuzzEntry) async throws {
