@@ -61,6 +61,14 @@ extension EvilPack {
         try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
         try $0.object(7, making(blob, from: other), base: FsckObjects.id(.blob, other))
       },
+      try make("a delta that makes the next one's base, which the repository has too", count: 2) {
+        try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
+        try $0.object(7, copying(other, adding: 0x61), base: FsckObjects.id(.blob, other))
+      },
+      try make("a delta that makes the last one's base, which the repository has too", count: 2) {
+        try $0.object(7, copying(other, adding: 0x61), base: FsckObjects.id(.blob, other))
+        try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
+      },
       try make("an object that the repository has", count: 1) { try $0.object(3, blob) },
       try make("a tree's delta on a blob of the repository", count: 1) {
         try $0.object(7, making([], from: FsckObjects.commit), base: FsckObjects.commitID)

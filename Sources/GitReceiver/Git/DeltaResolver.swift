@@ -48,7 +48,7 @@ struct DeltaResolver {
     for index in scan.entries.indices where scan.entries[index].kind != nil && scan.entries[index].depth == 0 {
       try descend(.entry(Int32(index)))
     }
-    for id in scan.firstReference.keys.sorted() where scan.firstReference[id] != nil {
+    for id in referencedBases() where scan.firstReference[id] != nil {
       guard let object = try external(id) else { continue }
       try scan.spend(UInt64(object.data.count))
       externalBases.append(id)
@@ -59,6 +59,17 @@ struct DeltaResolver {
       .badObjects,
       "\(scan.firstReference.count) deltas in the pack have bases that are nowhere, \(missing) is the first",
       next: "run `git fsck` in the clone, then push again")
+  }
+
+  /// Bases by id that no entry has so far, in the order of the deltas that name them first. As in git: whoever comes
+  /// first gets its base from the repository, and may make the next one's.
+  private func referencedBases() -> [ObjectID] {
+    let first = scan.firstReference.map { id, last in
+      var index = last
+      while scan.nextSibling[Int(index)] != PackScan.none { index = scan.nextSibling[Int(index)] }
+      return (id: id, index: index)
+    }
+    return first.sorted { $0.index < $1.index }.map(\.id)
   }
 
   private mutating func descend(_ root: Node, _ object: (kind: ObjectKind, data: [UInt8])? = nil) throws {
