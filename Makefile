@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 
-.PHONY: help demo demo-stop build test check format lint graph packages bench clean
+.PHONY: help demo demo-stop build test check format lint graph packages bench fuzz asan tsan clean
 
 help: ## what this file can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -28,10 +28,10 @@ check: lint graph ## format, lint, dependency graph and unit tests; below two mi
 	scripts/run-tests --skip EndToEnd
 
 format: ## rewrite the sources in the house's format
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Fuzz
 
 lint: ## what `format` would change, and the linter's rules
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Fuzz
 	@scripts/lint-shell
 
 graph: ## who imports whom, as the targets say
@@ -40,5 +40,14 @@ graph: ## who imports whom, as the targets say
 bench: build ## the numbers of the README
 	@Benchmarks/push-to-live
 
+fuzz: ## each fuzzer for FUZZ_SECONDS (60) seconds; what it finds is kept in .build-fuzz
+	scripts/fuzz $(FUZZ)
+
+asan: ## the receiver's tests with AddressSanitizer
+	ASAN_OPTIONS=detect_leaks=0 scripts/sanitize address .build-asan
+
+tsan: ## the receiver's tests with ThreadSanitizer
+	scripts/sanitize thread .build-tsan
+
 clean:
-	rm -rf .build
+	rm -rf .build .build-fuzz .build-asan .build-tsan

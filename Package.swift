@@ -130,3 +130,15 @@ let package = Package(
     tests("EndToEnd", ["paas", "Platform", "Wire", "Linux", "Sandbox"]),
   ]
 )
+
+// `make fuzz` only: libFuzzer's driver, and the room that it feeds made to tell what it reaches.
+if Context.environment["PAAS_FUZZ"] == "1" {
+  let fuzzer: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library", "-O"])]
+  for target in package.targets where target.name == "GitReceiver" {
+    target.swiftSettings = (target.swiftSettings ?? []) + fuzzer
+  }
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["GitReceiver", "Platform", "Linux", crypto], path: "Fuzz/Sources",
+      swiftSettings: strict + fuzzer, linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}

@@ -186,8 +186,10 @@ struct EvilPack: Sendable {
       ("that says 2^40 bytes", [size] + deltaSize(1 << 40) + [1, 0x61]),
       ("with a size of twelve bytes of zeros", [size | 0x80] + [UInt8](repeating: 0x80, count: 11) + [0, 1, 1, 0x61]),
     ]
+    // C leaves open what shifting by more than 63 bits gives.
+    let open = ["with a size of twelve bytes of zeros": "no git writes sizes of more than 64 bits"]
     var packs = try list.map { name, delta in
-      try make("a delta \(name)", count: 2) {
+      try make("a delta \(name)", count: 2, stricter: open[name]) {
         try $0.object(3, hello)
         let distance = $0.offset - 12
         try $0.object(6, delta, base: PackBuilder.distance(distance))

@@ -61,19 +61,27 @@ extension EvilPack {
         try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
         try $0.object(7, making(blob, from: other), base: FsckObjects.id(.blob, other))
       },
+      try make("a delta that makes the next one's base, which the repository has too", count: 2) {
+        try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
+        try $0.object(7, copying(other, adding: 0x61), base: FsckObjects.id(.blob, other))
+      },
+      try make("a delta that makes the last one's base, which the repository has too", count: 2) {
+        try $0.object(7, copying(other, adding: 0x61), base: FsckObjects.id(.blob, other))
+        try $0.object(7, making(other, from: blob), base: FsckObjects.blobID)
+      },
       try make("an object that the repository has", count: 1) { try $0.object(3, blob) },
       try make("a tree's delta on a blob of the repository", count: 1) {
         try $0.object(7, making([], from: FsckObjects.commit), base: FsckObjects.commitID)
       },
-      try make("5,000 deltas on one base of the repository", count: 5000) {
-        for number in 0..<5000 {
+      try make("2,000 deltas on one base of the repository", count: 2000) {
+        for number in 0..<2000 {
           let text = blob + Array("\(number)".utf8)
-          try $0.object(7, making(text, from: blob), base: FsckObjects.blobID)
+          try $0.object(7, making(text, from: blob), base: FsckObjects.blobID, stored: true)
         }
       },
-      try make("20,000 missing bases", count: 20_000) {
-        for number in 0..<20_000 {
-          try $0.object(7, [20, 1, 1, 0x61], base: FsckObjects.id(.blob, Array("\(number)".utf8)))
+      try make("5,000 missing bases", count: 5000) {
+        for number in 0..<5000 {
+          try $0.object(7, [20, 1, 1, 0x61], base: ObjectID([7] + Array("\(number)".utf8)).bytes, stored: true)
         }
       },
     ]
@@ -109,30 +117,30 @@ extension EvilPack {
         let distance = $0.offset - 12
         try $0.object(6, delta(copies: 1 << 14), base: PackBuilder.distance(distance))
       },
-      try make("a delta that makes 48 MiB of 64 KiB", count: 2) {
+      try make("a delta that makes 24 MiB of 64 KiB", count: 2) {
         try $0.object(3, zeros)
         let distance = $0.offset - 12
-        try $0.object(6, delta(copies: 768), base: PackBuilder.distance(distance))
+        try $0.object(6, delta(copies: 384), base: PackBuilder.distance(distance))
       },
-      try make("20 deltas that make 8 MiB each", count: 21) {
+      try make("20 deltas that make 2 MiB each", count: 21) {
         try $0.object(3, zeros)
         for number in 0..<20 {
           let distance = $0.offset - 12
-          let size = zeros.count * 128 + 1
+          let size = zeros.count * 32 + 1
           try $0.object(
-            6, deltaSize(zeros.count) + deltaSize(size) + [UInt8](repeating: 0x80, count: 128) + [1, UInt8(number)],
+            6, deltaSize(zeros.count) + deltaSize(size) + [UInt8](repeating: 0x80, count: 32) + [1, UInt8(number)],
             base: PackBuilder.distance(distance))
         }
       },
-      try make("48 MiB in 48 KiB of deflate", count: 1) { try $0.object(3, [UInt8](repeating: 0, count: 48 << 20)) },
+      try make("24 MiB in 24 KiB of deflate", count: 1) { try $0.object(3, [UInt8](repeating: 0, count: 24 << 20)) },
       try chain(3000), try chain(5000), try treeBomb(), try wideTree(), try longModules(),
-      try make("a commit of 20,000 parents", count: 1) {
+      try make("a commit of 5,000 parents", count: 1) {
         let parent = "parent \(ObjectID(FsckObjects.commitID))\n"
         let person = "A <a@b.c> 1 +0000\n"
         try $0.object(
           1,
           Array(
-            "tree \(FsckObjects.emptyTree)\n\(String(repeating: parent, count: 20_000))author \(person)committer \(person)"
+            "tree \(FsckObjects.emptyTree)\n\(String(repeating: parent, count: 5000))author \(person)committer \(person)"
               .utf8))
       },
       try make("a tree of names that each begin the next", count: 1) {
@@ -154,18 +162,18 @@ extension EvilPack {
   }
 
   private static func wideTree() throws -> EvilPack {
-    try make("a tree of 100,000 missing files", count: 1) {
+    try make("a tree of 20,000 missing files", count: 1) {
       try $0.object(
         2,
-        (100_000..<200_000).flatMap {
+        (100_000..<120_000).flatMap {
           FsckObjects.entry("100644", Array("\($0)".utf8), ObjectID([1, 2, 3, 4] + Array("\($0)".utf8)).bytes)
         })
     }
   }
 
   private static func longModules() throws -> EvilPack {
-    let text = Array((0..<20_000).map { "[submodule \"\($0)\"]\n\turl = https://h/%61\n" }.joined().utf8)
-    return try make("a .gitmodules of 20,000 submodules", count: 2) {
+    let text = Array((0..<4000).map { "[submodule \"\($0)\"]\n\turl = https://h/%61\n" }.joined().utf8)
+    return try make("a .gitmodules of 4,000 submodules", count: 2) {
       try $0.object(3, text)
       try $0.object(2, FsckObjects.entry("100644", Array(".gitmodules".utf8), FsckObjects.id(.blob, text)))
     }

@@ -59,7 +59,7 @@ struct FsckTests {
     switch (theirs, ours) {
     case (.accepted(let left), .accepted(let right)): return left == right ? nil : "other ids"
     case (.refused(let left), .refused(let right)):
-      let words = left.split(separator: " ")
+      let words = left.split { " \n".contains($0) }
       let names = words.indices.dropFirst(3).filter {
         words[$0 - 3...$0 - 2] == ["error:", "object"] && words[$0].hasSuffix(":")
       }

@@ -1,3 +1,4 @@
+import CDeflate
 import CLinux
 import Crypto
 import Glibc
@@ -145,7 +146,10 @@ struct PackBuilder {
 
   var offset: Int { bytes.count }
 
-  mutating func object(_ type: UInt8, _ data: [UInt8], size: Int? = nil, base: [UInt8] = []) throws {
+  /// With `stored` the data is not deflated, which is much faster for many small objects.
+  mutating func object(
+    _ type: UInt8, _ data: [UInt8], size: Int? = nil, base: [UInt8] = [], stored: Bool = false
+  ) throws {
     var rest = (size ?? data.count) >> 4
     var byte = type << 4 | UInt8((size ?? data.count) & 0x0F)
     while rest > 0 {
@@ -155,7 +159,12 @@ struct PackBuilder {
     }
     bytes.append(byte)
     bytes += base
-    bytes += try data.withUnsafeBytes { try deflated($0) }
+    if stored, let length = UInt16(exactly: data.count) {
+      let (low, high) = (UInt8(length & 0xFF), UInt8(length >> 8))
+      bytes += [0x78, 0x01, 1, low, high, ~low, ~high] + data + bigEndian(libdeflate_adler32(1, data, data.count))
+    } else {
+      bytes += try data.withUnsafeBytes { try deflated($0) }
+    }
   }
 
   /// Bytes as they are, where an object would stand.

@@ -41,11 +41,10 @@ struct PackMutationTests {
       half = "\(directory.path)/half.git"
       try await git("branch", "half", middle)
       try await git("clone", "-q", "--bare", "--no-local", "--single-branch", "--no-tags", "-b", "half", ".", half)
-      let all = Array("--all\n".utf8)
       let new = Array("main\nv1\n^half\n".utf8)
       packs = [
-        try await git("pack-objects", "--revs", "--stdout", "--delta-base-offset", "-q", input: all).output,
-        try await git("pack-objects", "--revs", "--stdout", "-q", input: all).output,
+        try await git("pack-objects", "--all", "--stdout", "--delta-base-offset", "-q").output,
+        try await git("pack-objects", "--all", "--stdout", "-q").output,
         try await git("pack-objects", "--revs", "--thin", "--stdout", "-q", input: new).output,
         try await git("pack-objects", "--revs", "--thin", "--delta-base-offset", "--stdout", "-q", input: new).output,
       ]

@@ -2,6 +2,8 @@
 enum Delta {
   /// The size of the result, as the delta's head says. Throws ``GitError`` when the head is cut short.
   static func resultSize(_ delta: UnsafeRawBufferPointer) throws(GitError) -> UInt64 {
+    // git takes nothing shorter for a delta.
+    guard delta.count >= 4 else { throw broken("is cut short") }
     var position = 0
     _ = try size(delta, &position)
     return try size(delta, &position)
@@ -9,9 +11,15 @@ enum Delta {
 
   /// Makes the object that the delta describes, in a buffer of exactly ``resultSize(_:)`` bytes.
   /// Throws ``GitError`` when the delta reaches outside its base or its result, or does not fill the result.
+<<<<<<< HEAD
   static func apply(
     _ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer
   ) throws(GitError) {
+=======
+  static func apply(_ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer) throws -> [UInt8] {
+    // As in git, for which a delta has two sizes and an instruction of two bytes at least.
+    guard delta.count >= 4 else { throw broken("is cut short") }
+>>>>>>> room-fsck
     var position = 0
     guard try size(delta, &position) == UInt64(base.count) else { throw broken("is for a base of another size") }
     guard try size(delta, &position) == UInt64(result.count) else { throw broken("is for a result of another size") }
@@ -62,10 +70,13 @@ enum Delta {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while true {
-      guard position < delta.count, shift < 63 else { throw broken("has no readable size") }
+      guard position < delta.count else { throw broken("has no readable size") }
       let byte = delta[position]
       position += 1
-      value |= UInt64(byte & 0x7F) << shift
+      let bits = UInt64(byte & 0x7F)
+      // Zeros beyond any number's end change nothing, and git reads over them.
+      guard bits == 0 || shift < 56 else { throw broken("has no readable size") }
+      if bits != 0 { value |= bits << shift }
       shift += 7
       if byte & 0x80 == 0 { return value }
     }

@@ -54,6 +54,7 @@ struct PackIndexer {
       unlink(path)
       return PackContents()
     }
+<<<<<<< HEAD
     let isSmall = scan.table.count < 1000 && scan.endOffset < 1 << 20
     return try turns.take(free: isSmall, deadline: limits.deadline, waiting: waiting) {
       try resolve(scan, path, descriptor, directory, limits, threads: isSmall ? 1 : threads)
@@ -85,15 +86,31 @@ struct PackIndexer {
       PackIndexWriter.Entry(
         id: table.ids[Int(index)], offset: table.offsets[Int(index)], checksum: table.checksums[Int(index)])
     }
-    let missing = bases.filter { contents.kind(of: $0) == nil }
-    if missing.isEmpty {
+    if let twice = bases.first(where: { contents.kind(of: $0) != nil }) {
+      throw GitError(
+        .badObjects, "object \(twice) is in the pack, and is the base of a delta that came before it",
+        next: "run `git gc` and push again")
+    }
+    if bases.isEmpty {
       try Files.writeAll(at: scan.endOffset, scan.trailer, to: descriptor)
       try name(path, in: directory, trailer: scan.trailer) { try PackIndexWriter.write(entries, pack: $0, to: $1) }
     } else {
       var thin = ThinPack(descriptor: descriptor, end: scan.endOffset, external: external)
-      let (all, trailer) = try thin.complete(Array(entries), with: missing)
+      let (all, trailer) = try thin.complete(Array(entries), with: bases)
       try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
     }
+=======
+    let contents = PackContents(entries.compactMap { entry in entry.kind.map { (entry.id, $0) } })
+    // A base that deltas of the pack make again: written as it is, the pack would be a circle.
+    if let base = resolver.externalBases.first(where: { contents.kind(of: $0) != nil }) {
+      throw GitError(
+        .badObjects, "object \(base) is the base of a delta that makes it", next: "run `git gc` and push again")
+    }
+    let trailer = try complete(pack, scan: resolver.scan, with: resolver.externalBases, entries: &entries)
+    let name = "\(directory)/pack-\(ObjectID(trailer))"
+    try PackIndexWriter.write(entries, pack: trailer, to: "\(name).idx")
+    try checked("rename '\(path)'") { rename(path, "\(name).pack") }
+>>>>>>> room-fsck
     return contents
   }
 

@@ -70,8 +70,8 @@ final class PackResolver: Sendable {
     workers.first?.progress?.finish()
   }
 
-  /// Resolves the deltas whose base the pack does not hold. Returns those bases, in a fixed order. Throws ``GitError``
-  /// when one is nowhere.
+  /// Resolves the deltas whose base the pack does not hold, in the order of the pack: whoever comes first gets its base
+  /// from the repository, and may make the next one's. Returns those bases. Throws ``GitError`` when one is nowhere.
   func resolveThin(_ workers: [PackWorker], _ external: @escaping (ObjectID) throws -> ReadObject?) throws -> [ObjectID]
   {
     var used: [ObjectID] = []
@@ -130,8 +130,20 @@ extension PackResolver {
 
   private var unresolved: [ObjectID] {
     waiting.withLock { waiting in
-      zip(waiting.bases, waiting.first).filter { $0.1 != PackTable.none }.map(\.0)
+      zip(waiting.bases, waiting.first).filter { $0.1 != PackTable.none }
+        .map { (base: $0.0, delta: firstDelta(of: $0.1)) }.sorted { $0.delta < $1.delta }.map(\.base)
     }
+  }
+
+  /// The first in the pack of those that wait with this one.
+  private func firstDelta(of delta: Int32) -> Int32 {
+    var first = delta
+    var next = delta
+    while next != PackTable.none {
+      first = min(first, next)
+      next = table.nextSibling[Int(next)]
+    }
+    return first
   }
 
   /// Counts inflated bytes against the limit. Throws ``GitError`` of kind `limit`.

@@ -1,0 +1,1 @@
+../../Tests/GitReceiverTests/FuzzEntry.swift
