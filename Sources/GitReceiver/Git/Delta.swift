@@ -11,15 +11,9 @@ enum Delta {
 
   /// Makes the object that the delta describes, in a buffer of exactly ``resultSize(_:)`` bytes.
   /// Throws ``GitError`` when the delta reaches outside its base or its result, or does not fill the result.
-<<<<<<< HEAD
   static func apply(
     _ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer
   ) throws(GitError) {
-=======
-  static func apply(_ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer) throws -> [UInt8] {
-    // As in git, for which a delta has two sizes and an instruction of two bytes at least.
-    guard delta.count >= 4 else { throw broken("is cut short") }
->>>>>>> room-fsck
     var position = 0
     guard try size(delta, &position) == UInt64(base.count) else { throw broken("is for a base of another size") }
     guard try size(delta, &position) == UInt64(result.count) else { throw broken("is for a result of another size") }

@@ -54,7 +54,6 @@ struct PackIndexer {
       unlink(path)
       return PackContents()
     }
-<<<<<<< HEAD
     let isSmall = scan.table.count < 1000 && scan.endOffset < 1 << 20
     return try turns.take(free: isSmall, deadline: limits.deadline, waiting: waiting) {
       try resolve(scan, path, descriptor, directory, limits, threads: isSmall ? 1 : threads)
@@ -99,18 +98,6 @@ struct PackIndexer {
       let (all, trailer) = try thin.complete(Array(entries), with: bases)
       try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
     }
-=======
-    let contents = PackContents(entries.compactMap { entry in entry.kind.map { (entry.id, $0) } })
-    // A base that deltas of the pack make again: written as it is, the pack would be a circle.
-    if let base = resolver.externalBases.first(where: { contents.kind(of: $0) != nil }) {
-      throw GitError(
-        .badObjects, "object \(base) is the base of a delta that makes it", next: "run `git gc` and push again")
-    }
-    let trailer = try complete(pack, scan: resolver.scan, with: resolver.externalBases, entries: &entries)
-    let name = "\(directory)/pack-\(ObjectID(trailer))"
-    try PackIndexWriter.write(entries, pack: trailer, to: "\(name).idx")
-    try checked("rename '\(path)'") { rename(path, "\(name).pack") }
->>>>>>> room-fsck
     return contents
   }
 

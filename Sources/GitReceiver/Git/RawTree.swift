@@ -128,18 +128,11 @@ enum RawTree {
   static func common(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, limit: Int) -> Int {
     var count = 0
     while limit - count >= 32 {
-<<<<<<< HEAD
-      let first = (word(left, count) ^ word(right, count)) | (word(left, count + 8) ^ word(right, count + 8))
-      let second =
-        (word(left, count + 16) ^ word(right, count + 16)) | (word(left, count + 24) ^ word(right, count + 24))
-      if first | second != 0 { break }
-=======
       let first = word(left, count) ^ word(right, count)
       let second = word(left, count + 8) ^ word(right, count + 8)
       let third = word(left, count + 16) ^ word(right, count + 16)
       let fourth = word(left, count + 24) ^ word(right, count + 24)
       if first | second | third | fourth != 0 { break }
->>>>>>> room-fsck
       count += 32
     }
     while limit - count >= 8 {
