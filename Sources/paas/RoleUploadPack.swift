@@ -15,7 +15,10 @@ struct UploadPackCommand: ParsableCommand {
 
   func run() throws {
     guard let path = repository else {
-      fail(StartError("'\(directory)' does not appear to be a git repository", next: "name a bare repository"))
+      // git's own words: its client shows them as they are.
+      try Files.writeAll(
+        Array("fatal: '\(directory)' does not appear to be a git repository\n".utf8), to: 2, name: "standard error")
+      throw ExitCode(128)
     }
     let version = GitProtocolVersion(environment: Machine.environment["GIT_PROTOCOL"])
     let settings = try UploadPack.settings(of: path)

@@ -214,15 +214,12 @@ extension FetchScenario {
     FetchScenario(
       name: "an object that does not exist",
       client: "git init -q c; cd c; fetch $URL 1111111111111111111111111111111111111111:refs/heads/x",
-      expect: "exit 128",
-      mayDiffer: [serversWords]),
+      expect: "exit 1", mayDiffer: [serversWords]),
     FetchScenario(
       name: "a ref that does not exist", client: "git init -q c; cd c; fetch $URL refs/heads/none:refs/heads/x",
       expect: "couldn't find remote ref"),
     FetchScenario(
-      name: "no repository", server: "cd ..; rm -rf server.git", client: "clone $URL c", expect: "exit 128",
-      // Each program says in its own words that there is none.
-      mayDiffer: ["fatal: '", " !     "]),
+      name: "no repository", server: "cd ..; rm -rf server.git", client: "clone $URL c", expect: "exit 128"),
     FetchScenario(
       name: "a blob that is missing",
       server: """
@@ -233,10 +230,10 @@ extension FetchScenario {
       // git names its own program and process; what is common to both is that the client ends with an error.
       mayDiffer: ["error: ", "fatal: ", "remote: ", "error: git upload-pack"]),
     FetchScenario(
-      name: "a pack with a flipped bit",
+      name: "a blob with flipped bits",
       server: """
-        p=$(ls objects/pack/*.pack); chmod u+w $p; s=$(stat -c %s $p)
-        for at in $((s / 4)) $((s / 3)) $((s / 2)) $((s * 2 / 3)); do
+        p=$(ls objects/pack/*.pack); chmod u+w $p
+        for at in $(git verify-pack -v $p | awk '$2 == "blob" { print $5 + 5 }'); do
           printf '\\377\\000\\377' | dd of=$p bs=1 seek=$at conv=notrunc status=none
         done
         """,

@@ -11,7 +11,7 @@ struct FetchTableTests {
     var errors: [String]
   }
 
-  @Test("the client cannot tell whose server it was", arguments: FetchScenario.all)
+  @Test("the client cannot tell whose server it was", .serialized, arguments: FetchScenario.all)
   func compare(_ scenario: FetchScenario) async throws {
     let bench = try await FetchBench()
     defer { bench.remove() }
@@ -35,8 +35,11 @@ struct FetchTableTests {
     let lines = text.split(whereSeparator: { $0 == "\n" || $0 == "\r" || $0 == "\r\n" }).map { line in
       String(line.reversed().drop { $0 == " " }.reversed())
     }
-    return lines.filter { line in !scenario.mayDiffer.contains { line.hasPrefix($0) } && !line.hasSuffix("%") }
-      .sorted()
+    return lines.filter { line in
+      // How far something has come, in between, is a matter of speed.
+      let isPassing = line.contains("% (") && !line.contains(", done")
+      return !isPassing && !scenario.mayDiffer.contains { line.hasPrefix($0) }
+    }.sorted()
   }
 
   @Test("a client that leaves in the middle of a pack leaves no server behind", arguments: ["0", "2"])

@@ -66,7 +66,7 @@ enum FuzzEntry: String, CaseIterable {
       try Files.makeDirectory(directory, mode: 0o700)
       defer { try? Files.removeTree(directory) }  // a leftover in /tmp hurts nobody
       let base = Array("# hello\n".utf8)
-      let indexer = PackIndexer(limits: limits, check: ObjectCheck()) { id in
+      let indexer = PackIndexer(limits: limits) { id in
         id.bytes.first == 0xE2 ? (.blob, base) : nil
       }
       _ = try indexer.index(ClientInput(Client(pack[...], piece: 1 + (bytes.count & 63))), into: directory)

@@ -68,7 +68,9 @@ final class StoredPack {
     self.name = name
     index = try MappedFile("\(name).idx", least: Self.idsOffset + 2 * ObjectID.length)
     pack = try MappedFile("\(name).pack", least: Self.headerLength + ObjectID.length)
-    func refuse(_ reason: String) -> GitError { GitError(.badObjects, "'\(name).idx' \(reason)") }
+    func refuse(_ reason: String) -> GitError {
+      GitError(.badObjects, "the index of '\(name.split(separator: "/").last ?? "pack").pack' \(reason)")
+    }
     guard Self.number(index.start, 0) == 0xFF74_4F63, Self.number(index.start, 4) == 2 else {
       throw refuse("is no index of version 2")
     }
@@ -232,5 +234,8 @@ final class StoredPack {
     }
   }
 
-  func torn(_ how: String) -> GitError { GitError(.badObjects, "the pack '\(name).pack' \(how)") }
+  /// An error for clients too: it does not say where we keep our repositories.
+  func torn(_ how: String) -> GitError {
+    GitError(.badObjects, "'\(name.split(separator: "/").last ?? "pack").pack' \(how)")
+  }
 }

@@ -5,7 +5,7 @@ import Platform
 import Synchronization
 
 /// Keeps a repository of the platform in few packs: every push brings one, and above fifty all become one again, by
-/// copying entries, under the repository's lock.
+/// copying entries. Packs change places under the repository's lock.
 ///
 /// What no ref reaches stays for two weeks after its pack came. A push that is being checked may rely on any object of
 /// the store, reachable or not, so nothing is dropped while there is a quarantine: a push makes its quarantine first
@@ -35,14 +35,13 @@ struct Upkeep {
   private var directory: String { "\(path)/objects/pack" }
   private var quarantines: String { "\(path)/\(Quarantine.directoryName)" }
 
-  /// Consolidates the repository when it has more packs than the limit; `nil` when it has not. Waits for its lock.
-  /// Throws ``GitError`` when an object is missing or damaged; the repository is then as before.
+  /// Consolidates the repository when it has more packs than the limit; `nil` when it has not, or when objects would be
+  /// dropped and somebody was at the repository meanwhile. Throws ``GitError`` when an object is missing or damaged; the
+  /// repository is then as before. The long part is done without the lock: more objects than needed do no harm.
   func run() throws -> Report? {
-    try repositories.locked(app) {
-      try removeLeftovers()
-      guard try packNames().count > limit else { return nil }
-      return try consolidate()
-    }
+    guard try packNames().count > limit else { return nil }
+    try removeLeftovers()
+    return try consolidate()
   }
 
   private func packNames() throws -> [String] {
@@ -63,23 +62,36 @@ struct Upkeep {
   }
 
   private func consolidate() throws -> Report? {
+    let names = Set(try packNames())
     let store = try PackStore(path)
     let reachable = ObjectSelection(store)
     let roots = try roots(store)
-    try ObjectClosure(graph: CommitGraph(store), selection: reachable).insert(roots)
+    let numbers = try roots.compactMap { try store.number(of: $0) }
+    try ObjectClosure(graph: CommitGraph(store), selection: reachable).insert(numbers)
     let (young, old) = try unreachable(store, reachable, keepAll: try hasQuarantine)
     var made: [UpkeepPack] = []
     defer { for pack in made { pack.removeTemporary() } }
     if reachable.count > 0 { made.append(try UpkeepPack(reachable, in: directory, modified: nil)) }
     for (modified, selection) in young { made.append(try UpkeepPack(selection, in: directory, modified: modified)) }
-    if old > 0 {
-      try Files.writeDurably([], to: Self.mark(path))
-      guard try !hasQuarantine else {
-        unlink(Self.mark(path))
-        return nil
+    let replaced = try repositories.locked(app) {
+      if old > 0 {
+        try Files.writeDurably([], to: Self.mark(path))
+        guard try !hasQuarantine, try Set(packNames()) == names, try self.roots(PackStore(path)) == roots else {
+          unlink(Self.mark(path))
+          return false
+        }
       }
+      defer { if old > 0 { unlink(Self.mark(path)) } }
+      try replace(store, by: made)
+      return true
     }
-    defer { if old > 0 { unlink(Self.mark(path)) } }
+    guard replaced else { return nil }
+    return Report(
+      packs: made.count, objects: reachable.count, dropped: old, kept: young.reduce(0) { $0 + $1.selection.count })
+  }
+
+  /// The new packs are there, durably, before an old one goes. Who has an old one open keeps it.
+  private func replace(_ store: PackStore, by made: [UpkeepPack]) throws {
     for pack in made { try pack.publish() }
     try Files.syncDirectory(of: "\(directory)/x")
     Checkpoint.reach("upkeep.before-unlink")
@@ -88,14 +100,13 @@ struct Upkeep {
       unlink("\(pack.name).idx")
       unlink("\(pack.name).pack")
     }
-    return Report(
-      packs: made.count, objects: reachable.count, dropped: old, kept: young.reduce(0) { $0 + $1.selection.count })
   }
 
-  /// Everything that refs name, hidden or not, and what refs are about to name.
-  private func roots(_ store: PackStore) throws -> [ObjectNumber] {
+  /// Everything that refs name, hidden or not, and what refs are about to name. Throws ``GitError`` for a ref that
+  /// names nothing.
+  private func roots(_ store: PackStore) throws -> [ObjectID] {
     let refs = try UploadRefs(store, settings: UploadSettings(), strict: true)
-    return try (refs.all.map(\.id) + expected()).compactMap { try store.number(of: $0) }
+    return (refs.all.map(\.id) + (try expected())).sorted()
   }
 
   private static func expected(_ repository: String) -> String { "\(repository)/expected" }
@@ -153,6 +164,8 @@ struct Upkeep {
 
 extension Upkeep {
   private static let running = Mutex<Set<AppID>>([])
+  /// One repository at a time.
+  private static let turn = Mutex(())
 
   /// Starts a thread that consolidates the repository, if it has too many packs and none is at it. Returns at once.
   static func startIfNeeded(_ repositories: Repositories, app: AppID, logger: Logger) {
@@ -164,7 +177,7 @@ extension Upkeep {
     startThread {
       defer { running.withLock { _ = $0.remove(app) } }
       do {
-        guard let report = try upkeep.run() else { return }
+        guard let report = try turn.withLock({ _ in try upkeep.run() }) else { return }
         logger.info(
           "repository consolidated",
           metadata: [

@@ -11,7 +11,7 @@ public struct UploadPack {
   private let output: UploadOutput
 
   /// Serves one client of the repository in `directory`. Returns the exit status: 128 where git would die, and then
-  /// the client knows why. Throws when the client has gone.
+  /// the client knows why. Throws when nothing can be sent any more.
   public static func serve(
     directory: String, transport: any GitTransport, version: GitProtocolVersion, settings: UploadSettings
   ) throws -> Int32 {
@@ -25,8 +25,9 @@ public struct UploadPack {
       case .v2: try server.serveCommands()
       }
       return 0
-    } catch let error as GitError where error.kind != .disconnected {
-      try transport.writeError(Array("fatal: \(oneLine(error.message))\n".utf8))
+    } catch let error as GitError {
+      let reason = error.kind == .disconnected ? "the remote end hung up unexpectedly" : error.message
+      try transport.writeError(Array("fatal: \(oneLine(reason))\n".utf8))
       return 128
     }
   }
@@ -44,7 +45,7 @@ public struct UploadPack {
     let edge = try ownEdge()
     try UploadAdvertisement(refs: refs, settings: settings).write(version, shallow: edge, to: output)
     var request = UploadRequest()
-    while case .data(let line) = try packet(mayEnd: request.wants.isEmpty) {
+    while case .data(let line) = try packet() {
       try request.receive(line, settings: settings)
     }
     try request.check()

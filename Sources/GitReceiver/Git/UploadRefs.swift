@@ -49,12 +49,12 @@ struct UploadRefs {
   /// HEAD, if it leads anywhere, then the others.
   var all: [Ref] { (head.map { [$0] } ?? []) + refs }
 
-  /// What `name` means to `git rev-parse` among these refs. Throws ``GitError`` unless that is exactly one.
+  /// What the name of a `deepen-not` line means among these refs. Throws ``GitError`` unless that is exactly one.
   func expand(_ name: String) throws(GitError) -> ObjectID {
     let forms = ["\(name)", "refs/\(name)", "refs/tags/\(name)", "refs/heads/\(name)", "refs/remotes/\(name)"]
     let found = all.filter { forms.contains(String(decoding: $0.name, as: UTF8.self)) }
     guard let first = found.first, found.count == 1 else {
-      throw GitError(.protocolBroken, "git upload-pack: ambiguous deepen-not: \(printable(name))")
+      throw GitError(.protocolBroken, "git upload-pack: ambiguous deepen-not: deepen-not \(printable(name))")
     }
     return first.id
   }
