@@ -109,7 +109,8 @@ let package = Package(
     tests("PlatformTests", ["Platform"]),
     tests("WireTests", ["Wire", "Platform"]),
     tests(
-      "GitReceiverTests", ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "Linux", "CLinux", crypto, logging]),
+      "GitReceiverTests",
+      ["GitReceiver", "Platform", "Wire", "Archive", "CGit2", "CDeflate", "Linux", "CLinux", crypto, logging]),
     tests("BuildpacksTests", ["Buildpacks", "Platform", "Archive", "Sandbox", "paas", "Linux", crypto]),
     tests("SlugRunnerTests", ["SlugRunner", "Platform", "Sandbox", "Linux", crypto, logging]),
     tests("RouterTests", ["Router", "Platform", "Wire", "Linux", "CLinux", logging, nioCore, nioHTTP1, nioPosix]),

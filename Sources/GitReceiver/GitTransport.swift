@@ -12,15 +12,19 @@ public protocol GitTransport: AnyObject {
 }
 
 /// The wire protocol version a client asks for in `GIT_PROTOCOL` (gitprotocol-v2(5), "Initial Client Request").
-/// Pushing knows 0 and 1 only; a client that asks for 2 is answered in 0, as git does.
+/// Pushing knows 0 and 1 only; a client that asks for 2 is answered in 0, as git does. Fetching knows all three.
 public enum GitProtocolVersion: Sendable, Equatable {
-  case v0, v1
+  case v0, v1, v2
 
-  /// Reads `GIT_PROTOCOL`: keys and values between colons; the highest `version` counts.
+  /// Reads `GIT_PROTOCOL`: keys and values between colons; the highest `version` that we know counts.
   public init(environment: String?) {
     let values = (environment ?? "").split(separator: ":").compactMap { part in
       part.hasPrefix("version=") ? Int(part.dropFirst(8)) : nil
     }
-    self = values.max() == 1 ? .v1 : .v0
+    switch values.filter({ (0...2).contains($0) }).max() {
+    case 2: self = .v2
+    case 1: self = .v1
+    default: self = .v0
+    }
   }
 }

@@ -25,7 +25,7 @@ enum Push {
     // The pack goes into a quarantine of this push: indexed under limits, every object checked, nothing missing.
     let push = PushID()
     do {
-      try session.receiveObjects(request, &plan, push, grant)
+      try session.receiveObjects(request, &plan, push, grant, client)
     } catch {
       return session.refuseObjects(error, plan, client, push, grant)
     }

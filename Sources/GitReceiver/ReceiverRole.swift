@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 public import Logging
@@ -17,10 +18,11 @@ public struct ReceiverConfiguration: Sendable {
   public var programEnvironment: [String: String]
   /// The program that runs commands; `nil`: this one.
   public var program: String?
+  public var limits: SSHLimits
 
   public init(
     listenDescriptor: Int32, dataDirectory: String, socketPath: String, lifelineDescriptor: Int32,
-    programEnvironment: [String: String] = [:], program: String? = nil
+    programEnvironment: [String: String] = [:], program: String? = nil, limits: SSHLimits? = nil
   ) {
     self.listenDescriptor = listenDescriptor
     self.dataDirectory = dataDirectory
@@ -28,17 +30,23 @@ public struct ReceiverConfiguration: Sendable {
     self.lifelineDescriptor = lifelineDescriptor
     self.programEnvironment = programEnvironment
     self.program = program
+    self.limits = limits ?? SSHLimits()
   }
 }
 
 /// The receiver's process: SSH in, packs in, ref updates out. Runs as its own user, without capabilities.
 public enum ReceiverRole {
+  /// How the settings of what a push may cost begin, in the environment.
+  public static let pushPrefix = "PAAS_PUSH_"
+
   /// Serves until the lifeline ends, and then ends the process at once: sessions without a server are of no use, and
   /// everything a push needs later is in the ledger. Returns only the exit status of a lifeline that is no descriptor.
   public static func main(_ configuration: ReceiverConfiguration, logger: Logger = Logger(label: "receiver")) throws
     -> Int32
   {
     raiseDescriptorLimit()
+    // Hundreds of threads come and go; arenas of their own would hold what each of them once needed.
+    paas_share_memory_arenas(4)
     let server = try start(configuration, logger: logger)
     defer { server.stop() }
     try waitForEnd(of: configuration.lifelineDescriptor)
@@ -51,14 +59,16 @@ public enum ReceiverRole {
     let directory = configuration.dataDirectory
     try Files.makeDirectory("\(directory)/repositories", mode: 0o700)
     let client = ReceiverClient(socketPath: configuration.socketPath)
-    let repositories = Repositories(directory: "\(directory)/repositories")
+    let repositories = Repositories(
+      directory: "\(directory)/repositories", limits: try PackLimits(environment: configuration.programEnvironment))
     // Before the first connection, so that no living push is swept.
     try repositories.sweepQuarantines(logger: logger)
     let commands = CommandEnvironment(
       program: configuration.program, socketPath: configuration.socketPath, base: configuration.programEnvironment)
     let server = try SSHServer(
       listenDescriptor: configuration.listenDescriptor, hostKeyDirectory: directory,
-      context: SSHSession.Context(client: client, repositories: repositories, commands: commands), logger: logger)
+      context: SSHSession.Context(
+        client: client, repositories: repositories, commands: commands, limits: configuration.limits), logger: logger)
     let loop = WorkLoop(
       client: client, repositories: repositories,
       closeSessions: { fingerprint in server.closeSessions(fingerprint: fingerprint) }, logger: logger)

@@ -34,10 +34,30 @@ public enum Files {
 
   /// Writes everything, however often the kernel takes less.
   public static func writeAll(_ bytes: [UInt8], to file: Int32, name: String) throws(SystemError) {
-    var offset = 0
-    while offset < bytes.count {
-      offset += try checked("write '\(name)'") {
-        bytes.withUnsafeBytes { write(file, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+    var failure: SystemError?
+    bytes.withUnsafeBytes { raw in
+      do throws(SystemError) { try writeAll(raw, to: file, name: name) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// As ``writeAll(_:to:name:)``, from memory that the caller owns.
+  public static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, name: String) throws(SystemError) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = try checked("write '\(name)'") { write(file, rest.baseAddress, rest.count) }
+      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+    }
+  }
+
+  /// Writes everything at this place of the file, whose own position does not matter.
+  public static func writeAll(at offset: UInt64, _ bytes: [UInt8], to file: Int32) throws(SystemError) {
+    var done = 0
+    while done < bytes.count {
+      done += try checked("write \(bytes.count) bytes at \(offset)") {
+        bytes.withUnsafeBytes {
+          pwrite(file, $0.baseAddress.map { $0 + done }, $0.count - done, off_t(offset) + off_t(done))
+        }
       }
     }
   }

@@ -1,3 +1,4 @@
+import ControlPlane
 import Glibc
 import Linux
 import Platform
@@ -99,6 +100,20 @@ struct DataDirectory: Sendable {
     ftruncate(file, 0)
     try? Files.writeAll(Array("\(getpid())".utf8), to: file, name: lockFile)  // only for the message above
     return file
+  }
+
+  /// The SSH host keys as clients see them, from the public halves that the receiver keeps. Not followed through links:
+  /// the directory is the receiver's own.
+  func hostKeyFingerprints() -> [String] {
+    ["ed25519", "rsa"].compactMap { type in
+      let file = open("\(receiver)/ssh_host_\(type)_key.pub", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+      guard file >= 0 else { return nil }
+      defer { close(file) }
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      let count = Glibc.read(file, &bytes, bytes.count)
+      guard count > 0, let key = try? SSHKey(String(decoding: bytes[..<count], as: UTF8.self)) else { return nil }
+      return "\(key.fingerprint) (\(type.uppercased()))"
+    }
   }
 
   /// The server that holds the lock; `nil` when there is none.

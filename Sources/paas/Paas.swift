@@ -7,8 +7,8 @@ struct Paas: ParsableCommand {
     commandName: "paas", abstract: "git push paas main, and the app is live.", version: Commands.version,
     subcommands: [
       ServerCommand.self, ServerStopCommand.self, RouterCommand.self, ReceiverCommand.self, ReceivePackCommand.self,
-    ]
-      + Commands.all)
+      UploadPackCommand.self,
+    ] + Commands.all)
 }
 
 /// What a session over SSH may ask for: the commands, and nothing that starts or stops a process of the platform.

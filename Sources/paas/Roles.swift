@@ -17,11 +17,17 @@ struct ReceiverCommand: ParsableCommand {
 
   func run() throws {
     try becomeRole("receiver")
-    let status = try ReceiverRole.main(
-      ReceiverConfiguration(
-        listenDescriptor: listenFd, dataDirectory: data, socketPath: socket, lifelineDescriptor: lifelineFd,
-        programEnvironment: Machine.environment))
-    throw ExitCode(status)
+    do {
+      let environment = Machine.environment
+      let status = try ReceiverRole.main(
+        ReceiverConfiguration(
+          listenDescriptor: listenFd, dataDirectory: data, socketPath: socket, lifelineDescriptor: lifelineFd,
+          programEnvironment: environment.filter { !$0.key.hasPrefix(SSHLimits.prefix) },
+          limits: try SSHLimits(environment: environment)))
+      throw ExitCode(status)
+    } catch let error as any Explained {
+      fail(StartError(error.message, next: error.nextStep))
+    }
   }
 }
 

@@ -26,7 +26,7 @@ enum Server {
     await parts.controlPlane.start()
 
     let receiver = Supervisor(name: "receiver", logger: logger) {
-      try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.roleEnvironment)
+      try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.receiverEnvironment)
         .start()
     }
     let router = Supervisor(name: "router", logger: logger) {
@@ -106,6 +106,7 @@ enum Server {
 
   private static func announce(_ configuration: ServerConfiguration, _ sockets: Sockets, _ parts: Parts) {
     for sentence in parts.sandbox.capabilities.missing { note("paas: \(sentence)\n") }
+    for fingerprint in configuration.data.hostKeyFingerprints() { note("paas: SSH host key \(fingerprint)\n") }
     let domain = configuration.domain
     print(
       "paas is ready: http http://APP.\(domain):\(sockets.http.address.port)/ , ssh ssh://paas@\(domain):\(sockets.ssh.address.port) , "

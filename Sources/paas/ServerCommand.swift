@@ -1,4 +1,5 @@
 import ArgumentParser
+import GitReceiver
 import Glibc
 import Linux
 import Platform
@@ -53,6 +54,9 @@ struct ServerCommand: AsyncParsableCommand {
           "\(variable) '\(printable(text))' is not a number of seconds", next: "for example: \(variable)=\(standard)")
       }
       return .seconds(number)
+    }
+    do throws(SettingError) { _ = try SSHLimits(environment: environment) } catch {
+      throw StartError(error.message, next: error.nextStep)
     }
     let program: String
     do throws(SystemError) { program = try Machine.executablePath() } catch { throw StartError(error.message) }

@@ -1,3 +1,4 @@
+import GitReceiver
 import Linux
 import Platform
 
@@ -25,6 +26,11 @@ struct ServerConfiguration: Sendable {
       kept[name] = environment[name]
     }
     return kept
+  }
+
+  /// The receiver's, with the settings of its SSH server.
+  var receiverEnvironment: [String: String] {
+    roleEnvironment.merging(environment.filter { $0.key.hasPrefix(SSHLimits.prefix) || $0.key.hasPrefix(ReceiverRole.pushPrefix) }) { $1 }
   }
 
   /// Buildpacks lie in `--share`, else beside the program: PREFIX/share/paas, or the source tree it was built in.

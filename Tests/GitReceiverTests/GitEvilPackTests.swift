@@ -220,11 +220,13 @@ struct GitEvilTreeTests {
   }
 
   private func refusal(_ data: [UInt8]) -> GitError? {
-    do throws(GitError) {
-      try ObjectCheck().check(.tree, data, id: ObjectID([2]))
-      return nil
-    } catch {
-      return error
+    data.withUnsafeBytes { data in
+      do throws(GitError) {
+        try ObjectCheck().check(.tree, data, id: ObjectID([2]))
+        return nil
+      } catch {
+        return error
+      }
     }
   }
 
@@ -291,9 +293,11 @@ struct GitEvilTreeTests {
   }
 
   @Test(
-    "modes that git does not write are refused", arguments: ["104755", "100600", "20666", "10644", "", "9", "100777"])
+    "modes that cannot be read are refused, others are left to who unpacks", arguments: ["", "9", "x", "10644"]
+  )
   func modes(mode: String) throws {
-    #expect(try tree([(mode, "a")]) != nil)
+    let error = try tree([(mode, "a")])
+    #expect((error == nil) == (mode == "10644"))
   }
 
   @Test("a symbolic link .gitmodules is refused")

@@ -158,8 +158,14 @@ struct PackBuilder {
     bytes += try data.withUnsafeBytes { try deflated($0) }
   }
 
+  /// Bytes as they are, where an object would stand.
+  mutating func raw(_ data: [UInt8]) { bytes += data }
+
   /// With the checksum.
-  var finished: [UInt8] { bytes + Array(Insecure.SHA1.hash(data: bytes)) }
+  var finished: [UInt8] { Self.sealed(bytes) }
+
+  /// The bytes with their checksum.
+  static func sealed(_ bytes: [UInt8]) -> [UInt8] { bytes + Array(Insecure.SHA1.hash(data: bytes)) }
 
   /// The distance of an OFS delta to its base.
   static func distance(_ value: Int) -> [UInt8] {

@@ -108,3 +108,28 @@ struct GitPackIndexerTests {
     #expect(contents.count == 3)
   }
 }
+
+@Suite("Objects that the repository has already")
+struct GitKnownObjectTests {
+  @Test("one that comes again is taken, one with other contents is refused as a collision")
+  func collision() async throws {
+    let directory = try TemporaryDirectory()
+    let git = try await RealGit.workWithHistory(in: directory)
+    try await git("repack", "-adq")
+    let pack = try await git("pack-objects", "--all", "--stdout", "-q").output
+    let store = try PackStore("\(git.directory)/.git")
+    let again = try PackIndexer(store: store)
+      .index(ClientInput(MemoryTransport(pack)), into: try directory.directory("again"))
+    #expect(again.count > 20)
+
+    // Nobody can make a collision here, so the repository is made to lie.
+    var lying = PackIndexer { id in
+      try store.object(id).map { $0.kind == .blob ? ($0.kind, Array("other".utf8)) : $0 }
+    }
+    lying.isKnown = { store.isPacked($0) }
+    let error = try #require(throws: GitError.self) {
+      _ = try lying.index(ClientInput(MemoryTransport(pack)), into: try directory.directory("lying"))
+    }
+    #expect(error.message.hasSuffix("is in the repository with other contents: a SHA-1 collision"))
+  }
+}

@@ -81,13 +81,13 @@ struct GitProtocolTests {
     #expect(report.contains([0xFF, 0x2E, 0x2E] + Array(" not a valid name\n".utf8)))
   }
 
-  @Test("GIT_PROTOCOL chooses version 1 only when that is the highest asked for")
+  @Test("GIT_PROTOCOL chooses the highest version that is asked for and known")
   func version() {
     #expect(GitProtocolVersion(environment: nil) == .v0)
     #expect(GitProtocolVersion(environment: "version=1") == .v1)
     #expect(GitProtocolVersion(environment: "foo:version=1") == .v1)
-    #expect(GitProtocolVersion(environment: "version=2") == .v0)
-    #expect(GitProtocolVersion(environment: "version=1:version=2") == .v0)
+    #expect(GitProtocolVersion(environment: "version=2") == .v2)
+    #expect(GitProtocolVersion(environment: "version=1:version=2") == .v2)
   }
 }
 

@@ -5,34 +5,74 @@ import Testing
 
 @Suite("Who may connect")
 struct SSHConnectionLimitsTests {
+  private let now = ContinuousClock.now
+
+  private func limits(_ change: (inout SSHLimits) -> Void) -> ConnectionLimits {
+    var limits = SSHLimits()
+    change(&limits)
+    return ConnectionLimits(limits)
+  }
+
   @Test("one source cannot keep the others out")
   func perSource() {
-    var limits = ConnectionLimits(.init(unauthenticated: 10, unauthenticatedPerSource: 3, total: 100))
-    for _ in 0..<3 { #expect(limits.admit("a") == nil) }
-    #expect(limits.admit("a") == .source)
-    #expect(limits.admit("b") == nil)
+    var limits = limits { $0.unauthenticatedPerSource = 3 }
+    for _ in 0..<3 { #expect(limits.admit("a", at: now) == nil) }
+    #expect(limits.admit("a", at: now) == .source)
+    #expect(limits.admit("b", at: now) == nil)
   }
 
   @Test("a login makes room for the next connection of its source")
   func login() {
-    var limits = ConnectionLimits(.init(unauthenticated: 10, unauthenticatedPerSource: 1, total: 2))
-    #expect(limits.admit("a") == nil)
-    limits.loggedIn("a")
-    #expect(limits.admit("a") == nil)
-    #expect(limits.admit("b") == .total)
-    limits.ended("a", loggedIn: true)
-    limits.ended("a", loggedIn: false)
-    #expect(limits.admit("a") == nil)
+    var limits = limits { ($0.unauthenticatedPerSource, $0.sessions) = (1, 2) }
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.loggedIn("a", key: "k") == true)
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.admit("b", at: now) == .total)
+    limits.ended("a", key: "k", failed: false, at: now)
+    limits.ended("a", key: nil, failed: false, at: now)
+    #expect(limits.admit("a", at: now) == nil)
   }
 
   @Test("all sources together have a limit while they log in")
   func unauthenticated() {
-    var limits = ConnectionLimits(.init(unauthenticated: 2, unauthenticatedPerSource: 2, total: 100))
-    #expect(limits.admit("a") == nil)
-    #expect(limits.admit("b") == nil)
-    #expect(limits.admit("c") == .unauthenticated)
-    limits.ended("a", loggedIn: false)
-    #expect(limits.admit("c") == nil)
+    var limits = limits { $0.unauthenticated = 2 }
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.admit("b", at: now) == nil)
+    #expect(limits.admit("c", at: now) == .unauthenticated)
+    limits.ended("a", key: nil, failed: false, at: now)
+    #expect(limits.admit("c", at: now) == nil)
+  }
+
+  @Test("one key has a limit of its own, and what it may not have still counts as waiting")
+  func perKey() {
+    var limits = limits { ($0.sessionsPerKey, $0.unauthenticatedPerSource) = (1, 1) }
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.loggedIn("a", key: "k") == true)
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.loggedIn("a", key: "k") == false)
+    #expect(limits.admit("a", at: now) == .source)
+    limits.ended("a", key: nil, failed: false, at: now)
+    limits.ended("a", key: "k", failed: false, at: now)
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.loggedIn("a", key: "k") == true)
+  }
+
+  @Test("connections that fail to log in earn a pause, silent ones and the successful do not")
+  func pause() {
+    var limits = limits { $0.backoff.free = 2 }
+    func connection(failed: Bool) -> ConnectionLimits.Refusal? {
+      if let refusal = limits.admit("a", at: now) { return refusal }
+      limits.ended("a", key: nil, failed: failed, at: now)
+      return nil
+    }
+    for _ in 0..<20 { #expect(connection(failed: false) == nil) }
+    for _ in 0..<3 { #expect(connection(failed: true) == nil) }
+    #expect(connection(failed: true) == .pause(.seconds(1)))
+    #expect(limits.admit("b", at: now) == nil)
+    #expect(limits.admit("a", at: now + .seconds(1)) == nil)
+    #expect(limits.loggedIn("a", key: "k") == true)
+    #expect(connection(failed: true) == nil)
+    #expect(connection(failed: true) == nil)
   }
 
   @Test("an IPv6 /64 is one source, and a mapped IPv4 address is that address")

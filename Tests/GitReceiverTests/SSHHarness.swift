@@ -75,8 +75,7 @@ final class SSHHarness: Sendable {
   var unknownKey: String { "\(directory)/unknown" }
 
   init(
-    keyType: [String] = ["-t", "ed25519"], limits: ConnectionLimits.Limits = .init(),
-    loginGrace: Duration = .seconds(30),
+    keyType: [String] = ["-t", "ed25519"], limits: SSHLimits = SSHLimits(),
     platform: (@Sendable (StubServer.Request, _ repositories: Repositories) -> StubServer.Response)? = nil
   ) async throws {
     signal(SIGPIPE, SIG_IGN)
@@ -106,9 +105,9 @@ final class SSHHarness: Sendable {
     var context = SSHSession.Context(
       client: client, repositories: repositories,
       commands: CommandEnvironment(program: "\(directory)/commands", socketPath: stub.path))
-    context.loginGrace = loginGrace
+    context.limits = limits
     server = try SSHServer(
-      listenDescriptor: listener, hostKeyDirectory: "\(directory)/data", limits: limits, context: context,
+      listenDescriptor: listener, hostKeyDirectory: "\(directory)/data", context: context,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     try server.start()
   }
@@ -146,7 +145,11 @@ final class SSHHarness: Sendable {
       ps:stop) kill -9 $$;;
       whoami) cat <&3;;
       config:set) for word in "$@"; do printf '[%s]\\n' "$word"; done;;
-      run) if [ -t 0 ]; then stty size; echo "$TERM"; else echo pipe; fi;;
+      run) case "$1" in
+          sleep) sleep 3.5; exit 0;;
+          wait) trap 'echo interrupted; exit 0' INT; echo waiting; while :; do sleep 0.1; done;;
+        esac
+        if [ -t 0 ]; then stty size; echo "$TERM"; else echo pipe; fi;;
       ps:exec) read line; echo "got $line";;
       version) env | sort; ls /proc/self/fd | wc -l;;
       logs) echo $$; exec sleep 1000;;

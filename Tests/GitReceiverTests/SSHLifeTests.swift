@@ -8,69 +8,42 @@ import Wire
 
 @testable import GitReceiver
 
-/// A connection that says nothing.
-private func connect(_ port: UInt16) throws -> Int32 {
-  let socket = try checked("make a socket") {
-    Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-  }
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_port = port.bigEndian
-  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  try checked("connect") {
-    withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-  }
-  return socket
-}
-
-/// Reads until the other side closes; false when it does not within ten seconds.
-private func closes(_ socket: Int32) async -> Bool {
-  await blocking {
-    var limit = timeval(tv_sec: 10, tv_usec: 0)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let count = recv(socket, &buffer, buffer.count, 0)
-      if count == 0 || (count < 0 && errno == ECONNRESET) { return true }
-      if count < 0, errno != EINTR { return false }
-    }
-  }
-}
-
 @Suite("The life of SSH connections")
 struct SSHLifeTests {
+  private func limits(_ name: String, _ value: Int) throws -> SSHLimits {
+    try SSHLimits(environment: ["PAAS_SSH_\(name)": "\(value)"])
+  }
+
   @Test("silent connections from one source are cut off at the limit, and a login still works after they go")
   func limits() async throws {
-    let harness = try await SSHHarness(limits: .init(unauthenticated: 8, unauthenticatedPerSource: 2, total: 100))
-    let silent = [try connect(harness.port), try connect(harness.port)]
-    #expect(await eventually { harness.server.connectionCount == 2 })
-    let third = try connect(harness.port)
-    #expect(await closes(third))
-    for socket in silent + [third] { close(socket) }
+    let harness = try await SSHHarness(limits: limits("UNAUTHENTICATED_PER_SOURCE", 2))
+    do {
+      let silent = [try RawClient(harness.port), try RawClient(harness.port)]
+      #expect(await eventually { harness.server.connectionCount == 2 })
+      let third = await (try RawClient(harness.port)).readToEnd()
+      #expect(
+        String(decoding: third ?? [], as: UTF8.self)
+          == "paas: too many connections from your address are logging in; try again in a moment\r\n")
+      withExtendedLifetime(silent) {}
+    }
     #expect(await eventually { harness.server.connectionCount == 0 })
     #expect(try await harness.ssh("ps").status == 7)
   }
 
   @Test("who does not log in within the grace time is disconnected")
   func grace() async throws {
-    let harness = try await SSHHarness(loginGrace: .milliseconds(300))
-    let silent = try connect(harness.port)
-    defer { close(silent) }
-    #expect(await closes(silent))
+    let harness = try await SSHHarness(limits: limits("LOGIN_SECONDS", 1))
+    let silent = try RawClient(harness.port)
+    #expect(await silent.readToEnd() != nil)
     #expect(await eventually { harness.server.connectionCount == 0 })
   }
 
   @Test("garbage instead of SSH ends the connection, not the server")
   func garbage() async throws {
     let harness = try await SSHHarness()
-    let socket = try connect(harness.port)
-    defer { close(socket) }
-    try Files.writeAll(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8), to: socket, name: "garbage")
-    #expect(await closes(socket))
+    let client = try RawClient(harness.port)
+    await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(await client.readToEnd() != nil)
     #expect(try await harness.ssh("ps").status == 7)
   }
 
@@ -133,30 +106,5 @@ struct SSHLifeTests {
     let ended = try await harness.ssh("ps", options: ["-o", "LogLevel=INFO"])
     #expect(ended.status == 255)
     #expect(ended.errors.contains("the server cannot check logins now"))
-  }
-
-  @Test("host keys are made once, readable by their owner alone, and kept")
-  func hostKeys() async throws {
-    let directory = "/tmp/paas-ssh-test-\(UInt32.random(in: 0 ... .max))"
-    try Files.makeDirectory(directory, mode: 0o700)
-    defer { try? Files.removeTree(directory) }  // a leftover in /tmp fails no test
-    let keys = try HostKeys(directory: directory)
-    var info = stat()
-    for path in [keys.ed25519, keys.rsa] {
-      #expect(stat(path, &info) == 0)
-      #expect(info.st_mode & 0o777 == 0o600)
-    }
-    let before = try [Files.read(keys.ed25519), Files.read(keys.rsa)]
-    chmod(keys.rsa, 0o644)
-    _ = try HostKeys(directory: directory)
-    #expect(try [Files.read(keys.ed25519), Files.read(keys.rsa)] == before)
-    #expect(stat(keys.rsa, &info) == 0 && info.st_mode & 0o777 == 0o600)
-    let size = try await execute("/usr/bin/ssh-keygen", ["-l", "-f", keys.rsa]).text
-    #expect(size.hasPrefix("3072 "))
-
-    try Files.writeDurably("damaged".utf8, to: keys.ed25519)
-    #expect(throws: SSHError.hostKey(path: keys.ed25519, reason: "it cannot be read as a private key")) {
-      try HostKeys(directory: directory)
-    }
   }
 }

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <malloc.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
@@ -68,6 +69,10 @@ int paas_no_new_privileges(void) {
 }
 
 void paas_name_process(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+void paas_share_memory_arenas(int arenas) { mallopt(M_ARENA_MAX, arenas); }
+
+void paas_trim_memory(void) { malloc_trim(0); }
 
 int paas_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) != 0 ? -errno : 0; }
 

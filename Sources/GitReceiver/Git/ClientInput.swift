@@ -3,31 +3,44 @@ import Glibc
 /// What the client sends, behind one buffer that packet lines and the pack share.
 final class ClientInput {
   private let transport: any GitTransport
-  private var buffer: UnsafeMutableRawBufferPointer
+  private let buffer: UnsafeMutableRawBufferPointer
   private var start = 0
   private var end = 0
 
   /// `capacity` is the buffer's size in bytes.
-  init(_ transport: any GitTransport, capacity: Int = 128 << 10) {
+  init(_ transport: any GitTransport, capacity: Int = 256 << 10) {
     self.transport = transport
-    buffer = .allocate(byteCount: max(capacity, 1), alignment: 16)
+    buffer = .allocate(byteCount: max(capacity, 256), alignment: 16)
   }
 
   deinit { buffer.deallocate() }
 
-  /// Bytes that have arrived and are not used; valid until the next call of ``fill()``.
+  /// Bytes that have arrived and are not used; valid until the next call of ``fill()`` or ``more()``.
   var available: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[start..<end]) }
+
+  /// Bytes of the buffer.
+  var capacity: Int { buffer.count }
 
   /// Marks bytes of ``available`` as used.
   func consume(_ count: Int) { start = min(end, start + count) }
 
   /// Waits for more bytes when none is left. `false` at the end of the stream.
-  func fill() throws -> Bool {
-    if start < end { return true }
-    start = 0
-    end = 0
-    end = try transport.read(into: buffer)
-    return end > 0
+  func fill() throws -> Bool { start < end ? true : try more() }
+
+  /// Waits for more bytes behind those of ``available``. `false` at the end of the stream, and when the buffer is full.
+  func more() throws -> Bool {
+    if start == end {
+      start = 0
+      end = 0
+    } else if start > 0, buffer.count - end < buffer.count / 2 {
+      buffer.copyMemory(from: available)
+      end -= start
+      start = 0
+    }
+    guard end < buffer.count else { return false }
+    let count = try transport.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[end...]))
+    end += count
+    return count > 0
   }
 
   /// Exactly `count` bytes. Throws ``GitError`` with kind `disconnected` when the stream ends first.

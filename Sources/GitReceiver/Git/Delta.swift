@@ -7,25 +7,24 @@ enum Delta {
     return try size(delta, &position)
   }
 
-  /// Makes the object that the delta describes. The caller has checked ``resultSize(_:)`` against its limits.
+  /// Makes the object that the delta describes, in a buffer of exactly ``resultSize(_:)`` bytes.
   /// Throws ``GitError`` when the delta reaches outside its base or its result, or does not fill the result.
-  static func apply(_ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer) throws -> [UInt8] {
+  static func apply(
+    _ delta: UnsafeRawBufferPointer, to base: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer
+  ) throws(GitError) {
     var position = 0
-    let baseSize = try size(delta, &position)
-    let resultSize = try size(delta, &position)
-    guard baseSize == UInt64(base.count), let capacity = Int(exactly: resultSize) else {
-      throw broken("is for a base of another size")
-    }
-    return try [UInt8](unsafeUninitializedCapacity: capacity) { result, count in
-      let result = UnsafeMutableRawBufferPointer(result)
-      while position < delta.count {
-        let piece = try instruction(delta, &position, base: base)
-        guard piece.count <= capacity - count else { throw broken("makes more than it announces") }
-        UnsafeMutableRawBufferPointer(rebasing: result[count..<(count + piece.count)]).copyMemory(from: piece)
-        count += piece.count
+    guard try size(delta, &position) == UInt64(base.count) else { throw broken("is for a base of another size") }
+    guard try size(delta, &position) == UInt64(result.count) else { throw broken("is for a result of another size") }
+    var count = 0
+    while position < delta.count {
+      let piece = try instruction(delta, &position, base: base)
+      guard piece.count <= result.count - count else { throw broken("makes more than it announces") }
+      if let to = result.baseAddress, let from = piece.baseAddress {
+        (to + count).copyMemory(from: from, byteCount: piece.count)
       }
-      guard count == capacity else { throw broken("makes less than it announces") }
+      count += piece.count
     }
+    guard count == result.count else { throw broken("makes less than it announces") }
   }
 
   /// The bytes that one instruction adds: from the base, or from the delta itself.

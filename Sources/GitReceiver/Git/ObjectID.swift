@@ -26,8 +26,23 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.low = low
   }
 
+  /// Reads the 20 bytes at `raw`; the caller has proved that they are there.
+  @inline(__always)
+  init(raw: UnsafeRawPointer) {
+    high = UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self))
+    middle = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    low = UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
+  }
+
   init(_ id: git_oid) {
-    self = withUnsafeBytes(of: id) { ObjectID($0) }
+    self = withUnsafeBytes(of: id) { ObjectID($0.baseAddress) }
+  }
+
+  /// Reads 20 bytes of memory; none are zeros.
+  init(_ raw: UnsafeRawPointer?) {
+    high = raw.map { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) } ?? 0
+    middle = raw.map { UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) } ?? 0
+    low = raw.map { UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: 16, as: UInt32.self)) } ?? 0
   }
 
   init(_ id: CommitID) {
@@ -57,19 +72,27 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.init(bytes)
   }
 
-  var bytes: [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
-      + (0..<8).map { UInt8(truncatingIfNeeded: middle >> (56 - 8 * $0)) }
-      + (0..<4).map { UInt8(truncatingIfNeeded: low >> (24 - 8 * $0)) }
+  var bytes: [UInt8] { withBytes { Array($0) } }
+
+  /// Calls `body` with the 20 bytes.
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    // Three numbers without padding between them, in the order of the bytes once they are big-endian.
+    let parts = (high.bigEndian, middle.bigEndian, low.bigEndian)
+    return try withUnsafeBytes(of: parts) { try body(UnsafeRawBufferPointer(rebasing: $0[0..<Self.length])) }
   }
+
+  /// The first eight bytes as a number: for hash tables.
+  @inline(__always)
+  var leading: UInt64 { high }
 
   /// The first byte: its place in the fan-out of an index.
   var firstByte: Int { Int(high >> 56) }
+  var firstTwoBytes: Int { Int(high >> 48) }
 
   /// For libgit2.
   var oid: git_oid {
     var oid = git_oid()
-    withUnsafeMutableBytes(of: &oid) { $0.copyBytes(from: bytes) }
+    withBytes { bytes in withUnsafeMutableBytes(of: &oid) { $0.copyMemory(from: bytes) } }
     return oid
   }
 

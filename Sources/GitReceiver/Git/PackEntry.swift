@@ -1,22 +1,4 @@
-/// One object of a pack while it is indexed.
-struct PackEntry {
-  /// Of its header in the pack.
-  var offset: UInt64
-  /// Known for whole objects after the scan, for deltas after they are resolved.
-  var id: ObjectID
-  /// Inflated bytes of what is stored: the object, or the delta.
-  var size: UInt32
-  /// CRC-32 of the stored bytes, header included.
-  var checksum: UInt32
-  /// Known when ``id`` is.
-  var kind: ObjectKind?
-  /// From ``offset`` to the zlib stream.
-  var headerLength: UInt8
-  /// Deltas down to the whole base.
-  var depth: UInt16
-}
-
-/// The type and size before each object (gitformat-pack(5), "pack-*.pack files have the following format").
+/// The type before each object (gitformat-pack(5), "pack-*.pack files have the following format").
 enum PackEntryType: Equatable {
   case whole(ObjectKind)
   case offsetDelta

@@ -4,8 +4,18 @@ import Linux
 
 /// Writes a pack's index, version 2 (gitformat-pack(5), "Version 2 pack-*.idx files").
 enum PackIndexWriter {
+  /// One object of the pack.
+  struct Entry {
+    var id: ObjectID
+    var offset: UInt64
+    /// CRC-32 of the stored bytes, header included.
+    var checksum: UInt32
+  }
+
   /// `entries` sorted by id, `pack` the pack's own checksum. The file is made new, readable by all, and not yet synced.
-  static func write(_ entries: [PackEntry], pack: [UInt8], to path: String) throws {
+  static func write(
+    _ entries: some RandomAccessCollection<Entry>, pack: [UInt8], to path: String
+  ) throws {
     let descriptor = try checked("create '\(path)'") {
       open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o444)
     }
@@ -14,7 +24,7 @@ enum PackIndexWriter {
     try output.write([0xFF, 0x74, 0x4F, 0x63])
     try output.write(UInt32(2))
     try fanout(entries, to: &output)
-    for entry in entries { try output.write(entry.id.bytes) }
+    for entry in entries { try output.write(entry.id) }
     for entry in entries { try output.write(entry.checksum) }
     var large: [UInt64] = []
     for entry in entries {
@@ -34,7 +44,7 @@ enum PackIndexWriter {
   }
 
   /// How many ids begin with a byte of at most 0, 1, … 255.
-  private static func fanout(_ entries: [PackEntry], to output: inout HashedOutput) throws {
+  private static func fanout(_ entries: some Collection<Entry>, to output: inout HashedOutput) throws {
     var counts = [UInt32](repeating: 0, count: 256)
     for entry in entries { counts[entry.id.firstByte] += 1 }
     var sum: UInt32 = 0
@@ -55,15 +65,24 @@ private struct HashedOutput {
   init(descriptor: Int32, name: String) {
     self.descriptor = descriptor
     self.name = name
+    pending.reserveCapacity(Self.full + 64)
   }
+
+  private static let full = 64 << 10
 
   mutating func write(_ bytes: [UInt8]) throws {
     pending.append(contentsOf: bytes)
-    if pending.count >= 256 << 10 { try flush() }
+    if pending.count >= Self.full { try flush() }
   }
 
   mutating func write(_ number: UInt32) throws {
-    try write([UInt8(number >> 24), UInt8(number >> 16 & 0xFF), UInt8(number >> 8 & 0xFF), UInt8(number & 0xFF)])
+    withUnsafeBytes(of: number.bigEndian) { pending.append(contentsOf: $0) }
+    if pending.count >= Self.full { try flush() }
+  }
+
+  mutating func write(_ id: ObjectID) throws {
+    id.withBytes { pending.append(contentsOf: $0) }
+    if pending.count >= Self.full { try flush() }
   }
 
   mutating func finish() throws {

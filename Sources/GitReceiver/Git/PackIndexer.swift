@@ -1,106 +1,126 @@
-import CDeflate
 import Glibc
 import Linux
 
-/// What a pack holds, for the check of connectivity.
-struct PackContents: Sendable {
-  /// Sorted.
-  private let ids: [ObjectID]
-  private let kinds: [ObjectKind]
-
-  init(_ objects: [(id: ObjectID, kind: ObjectKind)] = []) {
-    let sorted = objects.sorted { $0.id < $1.id }
-    ids = sorted.map(\.id)
-    kinds = sorted.map(\.kind)
-  }
-
-  var count: Int { ids.count }
-  var objects: [(id: ObjectID, kind: ObjectKind)] { Array(zip(ids, kinds)).map { ($0.0, $0.1) } }
-
-  func kind(of id: ObjectID) -> ObjectKind? {
-    var low = 0
-    var high = ids.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ids[middle] < id { low = middle + 1 } else { high = middle }
-    }
-    return low < ids.count && ids[low] == id ? kinds[low] : nil
-  }
-}
-
 /// Takes a pack from a client into a directory, under limits, with every object checked; completes a thin pack from
 /// the repository; and writes its index. Our own, because libgit2's must not meet a stranger's pack.
+///
+/// Two passes: while the pack arrives only the ends of its objects are found (``PackScan``); then several threads make
+/// every object (``PackResolver``).
 struct PackIndexer {
-  let limits: PackLimits
-  let check: ObjectCheck
+  var limits: PackLimits
+  var rules: FsckRules
+  /// Threads of the second pass.
+  var threads: Int
+  /// Who may be in the second pass at the same time.
+  var turns: IndexerTurns
+  /// Called once when others are in the second pass, and this pack has to wait.
+  var waiting: () -> Void = {}
+  /// Called about once a second in the second pass, and at its end if it was called before: `(done, all)`.
+  var progress: ((Int, Int) -> Void)?
   /// Reads an object of the repository; `nil` when it is not there.
-  let external: (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?
+  let external: (ObjectID) throws -> ReadObject?
+  /// Whether the repository has this object already, cheaply.
+  var isKnown: (ObjectID) -> Bool = { _ in false }
 
   init(
-    limits: PackLimits = PackLimits(), check: ObjectCheck = ObjectCheck(),
-    external: @escaping (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])? = { _ in nil }
+    limits: PackLimits = PackLimits(), rules: FsckRules = .strict, threads: Int = Threads.cores,
+    turns: IndexerTurns = .shared, external: @escaping (ObjectID) throws -> ReadObject? = { _ in nil }
   ) {
     self.limits = limits
-    self.check = check
+    self.rules = rules
+    self.threads = threads
+    self.turns = turns
     self.external = external
+  }
+
+  /// For packs that come into this repository.
+  init(limits: PackLimits = PackLimits(), rules: FsckRules = .strict, store: PackStore) {
+    self.init(limits: limits, rules: rules) { try store.object($0) }
+    isKnown = { store.isPacked($0) }
   }
 
   /// Makes `pack-HASH.pack` and `pack-HASH.idx` in the directory; nothing for a pack without objects. The files are
   /// not synced. Throws ``GitError``; the caller then removes the directory.
   func index(_ input: ClientInput, into directory: String) throws -> PackContents {
+    var limits = limits
+    limits.deadline = .now + limits.time
     let path = "\(directory)/incoming.pack"
     let descriptor = try checked("create '\(path)'") {
       open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o444)
     }
     defer { close(descriptor) }
-    var scan = PackScan(limits: limits)
-    try scan.read(try PackReceiver(input, file: descriptor, limits: limits), check: check)
-    let pack = try PackFile(descriptor: descriptor)
-    var resolver = DeltaResolver(scan, pack: pack, limits: limits, check: check, external: external)
-    try resolver.resolve()
-
-    var entries = resolver.scan.entries.sorted { $0.id < $1.id }
-    for (entry, next) in zip(entries, entries.dropFirst()) where entry.id == next.id {
-      throw GitError(.badObjects, "object \(entry.id) is in the pack twice", next: "run `git gc` and push again")
-    }
-    guard !entries.isEmpty else {
+    let scan = try PackScan(try PackReceiver(input, file: descriptor, limits: limits), limits: limits)
+    guard scan.table.count > 0 else {
       unlink(path)
       return PackContents()
     }
-    let contents = PackContents(entries.compactMap { entry in entry.kind.map { (entry.id, $0) } })
-    let missing = resolver.externalBases.filter { contents.kind(of: $0) == nil }
-    let trailer = try complete(pack, scan: resolver.scan, with: missing, entries: &entries)
-    let name = "\(directory)/pack-\(ObjectID(trailer))"
-    try PackIndexWriter.write(entries, pack: trailer, to: "\(name).idx")
-    try checked("rename '\(path)'") { rename(path, "\(name).pack") }
+    let isSmall = scan.table.count < 1000 && scan.endOffset < 1 << 20
+    return try turns.take(free: isSmall, deadline: limits.deadline, waiting: waiting) {
+      try resolve(scan, path, descriptor, directory, limits, threads: isSmall ? 1 : threads)
+    }
+  }
+
+  private func resolve(
+    _ scan: PackScan, _ path: String, _ descriptor: Int32, _ directory: String, _ limits: PackLimits, threads: Int
+  ) throws -> PackContents {
+    let pack = try MappedPack(descriptor: descriptor, count: Int(scan.endOffset))
+    let resolver = try PackResolver(scan, pack: pack, limits: limits, directory: directory)
+    let workers = try (0..<max(threads, 1)).map { _ in try PackWorker(resolver, check: ObjectCheck(rules: rules)) }
+    try resolver.resolve(workers, progress)
+    let bases = try resolver.resolveThin(workers, external)
+    let table = scan.table
+    let order = try table.sorted()
+    for (one, next) in zip(order.elements, order.elements.dropFirst())
+    where table.ids[Int(one)] == table.ids[Int(next)] {
+      throw GitError(
+        .badObjects, "object \(table.ids[Int(one)]) is in the pack twice", next: "run `git gc` and push again")
+    }
+    let reader = ObjectReader(table, pack: pack, order: order, limits: limits, external: external)
+    for index in order.elements where isKnown(table.ids[Int(index)]) {
+      try compare(table.ids[Int(index)], reader)
+    }
+    let check = try finish(workers, reader)
+    let contents = PackContents(table, order: order, links: check.links)
+    let entries = order.elements.lazy.map { index in
+      PackIndexWriter.Entry(
+        id: table.ids[Int(index)], offset: table.offsets[Int(index)], checksum: table.checksums[Int(index)])
+    }
+    let missing = bases.filter { contents.kind(of: $0) == nil }
+    if missing.isEmpty {
+      try Files.writeAll(at: scan.endOffset, scan.trailer, to: descriptor)
+      try name(path, in: directory, trailer: scan.trailer) { try PackIndexWriter.write(entries, pack: $0, to: $1) }
+    } else {
+      var thin = ThinPack(descriptor: descriptor, end: scan.endOffset, external: external)
+      let (all, trailer) = try thin.complete(Array(entries), with: missing)
+      try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
+    }
     return contents
   }
 
-  /// Appends the bases that a thin pack left out, and the checksum. Returns the checksum.
-  private func complete(
-    _ pack: PackFile, scan: PackScan, with bases: [ObjectID], entries: inout [PackEntry]
-  ) throws -> [UInt8] {
-    var end = scan.endOffset
-    guard !bases.isEmpty else {
-      try pack.write(scan.trailer, at: end)
-      return scan.trailer
+  /// One id, one object: git looks, and so do we, although the hash knows of the attacks that are known.
+  private func compare(_ id: ObjectID, _ reader: ObjectReader) throws {
+    guard let ours = try external(id), let theirs = try reader.object(id) else { return }
+    guard ours.kind == theirs.kind, ours.data == theirs.data else {
+      throw GitError(.badObjects, "object \(id) is in the repository with other contents: a SHA-1 collision")
     }
-    for id in bases {
-      guard let object = try external(id) else { throw GitError(.internalError, "object \(id) disappeared") }
-      let header = PackEntryType.header(object.kind, size: object.data.count)
-      let stored = try header + object.data.withUnsafeBytes { try deflated($0) }
-      try pack.write(stored, at: end)
-      let checksum = stored.withUnsafeBytes { libdeflate_crc32(0, $0.baseAddress, $0.count) }
-      entries.append(
-        PackEntry(
-          offset: end, id: id, size: UInt32(object.data.count), checksum: checksum, kind: object.kind,
-          headerLength: UInt8(header.count), depth: 0))
-      end += UInt64(stored.count)
+  }
+
+  /// Joins what the threads have seen, and looks at the files that say how git behaves.
+  private func finish(_ workers: [PackWorker], _ reader: ObjectReader) throws -> ObjectCheck {
+    guard let check = workers.first?.check else { return ObjectCheck(rules: rules) }
+    for worker in workers.dropFirst() {
+      try check.merge(worker.check)
+      worker.check.links.removeAll()
     }
-    entries.sort { $0.id < $1.id }
-    try pack.write((0..<4).map { UInt8(truncatingIfNeeded: entries.count >> (24 - 8 * $0)) }, at: 8)
-    let trailer = try pack.hash(length: end)
-    try pack.write(trailer, at: end)
-    return trailer
+    try check.finish { try reader.object($0) }
+    return check
+  }
+
+  private func name(
+    _ path: String, in directory: String, trailer: [UInt8], writeIndex: ([UInt8], String) throws -> Void
+  ) throws {
+    let name = "\(directory)/pack-\(ObjectID(trailer))"
+    try writeIndex(trailer, "\(name).idx")
+    try checked("rename '\(path)'") { rename(path, "\(name).pack") }
   }
 }

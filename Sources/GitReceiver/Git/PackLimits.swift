@@ -1,40 +1,96 @@
-/// What one push may cost. Every limit is checked before memory or disk is used for it.
+/// What one push may cost. Every limit is checked before memory or disk is used for it, and an error names it.
 struct PackLimits: Sendable {
   /// Bytes of the pack as it arrives.
   var packBytes: UInt64 = 2 << 30
   var objects = 10_000_000
   /// Bytes of one inflated object.
   var objectBytes = 512 << 20
-  /// Bytes inflated in all, objects that are made again while deltas are resolved included.
-  var inflatedBytes: UInt64 = 16 << 30
+  /// Bytes inflated in all.
+  var inflatedBytes: UInt64 = 64 << 30
   /// Deltas between an object and its whole base.
   var deltaDepth = 4096
-  /// Bytes of bases that are held while their deltas are resolved; above it, bases are made again when needed.
-  var heldBytes = 256 << 20
-}
+  /// From the pack's first byte to the end of its indexing.
+  var time: Duration = .seconds(3600)
+  /// Bytes of bases that each thread keeps while their deltas are resolved; above it, bases are made again when
+  /// needed. Nobody is refused for it.
+  var heldBytes = 12 << 20
+  /// Bytes of bases that are made again: only packs made for the purpose need more than a little of it.
+  var remadeBytes: UInt64 = 1 << 30
 
-/// Counts inflated bytes against their limit.
-struct InflateBudget {
-  private let limits: PackLimits
-  private var spent: UInt64 = 0
+  /// When ``time`` is over; set when a pack begins.
+  var deadline: ContinuousClock.Instant?
 
-  init(_ limits: PackLimits) { self.limits = limits }
+  /// An object above this size is kept in a mapped file while it is looked at, and not in memory.
+  static let largeObject = 4 << 20
 
-  /// Checks one object's size and adds it to the sum. Throws ``GitError`` of kind `limit`.
-  mutating func spend(_ size: UInt64) throws(GitError) {
-    guard size <= UInt64(limits.objectBytes) else {
-      throw GitError(
-        .limit,
-        "an object of \(mebibytes(size)) MiB is in the pack, the limit is \(mebibytes(UInt64(limits.objectBytes))) MiB",
-        next: "keep large files out of the repository, or fetch them while building")
-    }
-    spent += size
-    guard spent <= limits.inflatedBytes else {
-      throw GitError(
-        .limit, "the pack inflates to more than \(mebibytes(limits.inflatedBytes)) MiB",
-        next: "push the history in smaller steps")
+  /// The limits by the name of their setting, a variable of the server's environment (docs/limits.md).
+  enum Setting: String, CaseIterable {
+    case packBytes = "PAAS_PUSH_PACK_BYTES"
+    case objects = "PAAS_PUSH_OBJECTS"
+    case objectBytes = "PAAS_PUSH_OBJECT_BYTES"
+    case inflatedBytes = "PAAS_PUSH_INFLATED_BYTES"
+    case deltaDepth = "PAAS_PUSH_DELTA_DEPTH"
+    case seconds = "PAAS_PUSH_SECONDS"
+    case remadeBytes = "PAAS_PUSH_REMADE_BYTES"
+  }
+
+  init() {}
+
+  /// Reads the settings; what is not there keeps its default. Throws ``GitError`` for a value that is no number above 0.
+  init(environment: [String: String]) throws(GitError) {
+    for setting in Setting.allCases {
+      guard let text = environment[setting.rawValue] else { continue }
+      guard let value = Int(text), value > 0 else {
+        throw GitError(.internalError, "\(setting.rawValue)='\(text)' is no limit", next: "give a whole number above 0")
+      }
+      set(setting, to: value)
     }
   }
-}
 
-private func mebibytes(_ bytes: UInt64) -> UInt64 { (bytes + (1 << 20) - 1) >> 20 }
+  private mutating func set(_ setting: Setting, to value: Int) {
+    switch setting {
+    case .packBytes: packBytes = UInt64(value)
+    case .objects: objects = min(value, Int(Int32.max) - 1)
+    case .objectBytes: objectBytes = min(value, Int(UInt32.max) >> 1)
+    case .inflatedBytes: inflatedBytes = UInt64(value)
+    case .deltaDepth: deltaDepth = value
+    case .seconds: time = .seconds(value)
+    case .remadeBytes: remadeBytes = UInt64(value)
+    }
+  }
+
+  private func text(_ setting: Setting) -> String {
+    switch setting {
+    case .packBytes: bytes(packBytes)
+    case .objects: "\(objects)"
+    case .objectBytes: bytes(UInt64(objectBytes))
+    case .inflatedBytes: bytes(inflatedBytes)
+    case .deltaDepth: "\(deltaDepth)"
+    case .seconds: "\(time.components.seconds) s"
+    case .remadeBytes: bytes(remadeBytes)
+    }
+  }
+
+  private func bytes(_ count: UInt64) -> String {
+    count >= 1 << 20 ? "\(count >> 20) MiB" : "\(count) bytes"
+  }
+
+  /// The error for a limit that is exceeded: `the pack is too large: the limit is 2048 MiB (PAAS_PUSH_PACK_BYTES)`.
+  func exceeded(_ setting: Setting, _ what: String, next: String) -> GitError {
+    GitError(.limit, "\(what): the limit is \(text(setting)) (\(setting.rawValue))", next: next)
+  }
+
+  /// Throws ``GitError`` of kind `limit` when the push has taken too long.
+  func checkTime() throws(GitError) {
+    guard let deadline, ContinuousClock.now > deadline else { return }
+    throw exceeded(.seconds, "the push takes too long", next: "push the history in smaller steps")
+  }
+
+  /// Checks the size of one object. Throws ``GitError`` of kind `limit`.
+  func checkObject(_ size: UInt64) throws(GitError) {
+    guard size > UInt64(objectBytes) else { return }
+    throw exceeded(
+      .objectBytes, "an object of \(bytes(size)) is in the pack",
+      next: "keep large files out of the repository, or fetch them while building")
+  }
+}

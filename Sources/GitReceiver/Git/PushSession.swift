@@ -107,23 +107,32 @@ struct PushSession {
 extension PushSession {
   /// Indexes the pack into the quarantine and checks it. Refuses, in the plan, a branch that would not be a commit.
   /// Throws ``GitError`` when the pack cannot be taken.
-  func receiveObjects(_ request: ReceivePack, _ plan: inout PushPlan, _ push: PushID, _ grant: RepositoryGrant) throws {
+  func receiveObjects(
+    _ request: ReceivePack, _ plan: inout PushPlan, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand
+  ) throws {
     guard request.expectsPack else { return }
     let id = grant.app.id
     let quarantine = repositories.quarantine(app: id, push: push)
     try quarantine.create()
     let repository = try repositories.open(app: id, create: false)
-    let indexer = PackIndexer { try repository.object($0) }
+    var indexer = PackIndexer(
+      limits: repositories.limits, store: try PackStore(repositories.path(id), cacheBytes: 8 << 20))
+    indexer.waiting = { client.progress(PushText.detail("Other pushes are being checked; waiting for our turn")) }
+    if !request.client.quiet { indexer.progress = { client.progress(Self.checking($0, of: $1)) } }
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)
     let tips = plan.steps.filter { !$0.isRefused && !$0.command.isDelete }.map(\.command.new)
-    // Not the tips alone: whatever enters the repository must be complete, see Connectivity.
-    try Connectivity(repository: repository, quarantined: quarantined, pushed: pushed)
-      .check(tips + pushed.objects.map(\.id))
+    try Connectivity(repository: repository, pushed: pushed).check(tips)
     if let deploy = plan.deploy, let kind = try quarantined.header(of: deploy.command.new)?.kind, kind != .commit {
       plan.refuse(deploy.command, "a branch must be a commit, this is a \(kind.name); push TAG^{}:\(plan.deployBranch)")
     }
     logger.info("pack indexed", metadata: ["app": "\(app)", "push": "\(push)", "objects": "\(pushed.count)"])
+  }
+
+  /// One line that the next one overwrites, as git's own progress does.
+  private static func checking(_ done: Int, of total: Int) -> String {
+    let percent = done * 100 / max(total, 1)
+    return "Checking objects: \(percent)% (\(done)/\(total))" + (done == total ? ", done.\n" : "\r")
   }
 
   /// The pack was not taken: nothing of it stays, and no ref moves.
@@ -153,6 +162,7 @@ extension PushSession {
       logger.error("objects not kept", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
       for step in plan.kept { plan.refuse(step.command, "platform error: \(Explanation(error).message)") }
     }
+    Upkeep.startIfNeeded(repositories, app: grant.app.id, logger: logger)
   }
 
   /// Deletes the push's objects. What cannot be deleted now is swept when the receiver starts.

@@ -19,6 +19,7 @@ struct Quarantine: Sendable {
 
   func create() throws {
     try Files.makeDirectory(packDirectory, mode: 0o700)
+    try Upkeep.waitUntilNothingIsDropped(repository)
   }
 
   /// Notes that the server is about to hear of this push: from now on its word decides over the quarantine, also after

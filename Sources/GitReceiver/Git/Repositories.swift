@@ -8,8 +8,13 @@ import Wire
 struct Repositories: Sendable {
   /// Absolute.
   let directory: String
+  /// What one push may cost.
+  let limits: PackLimits
 
-  init(directory: String) { self.directory = directory }
+  init(directory: String, limits: PackLimits = PackLimits()) {
+    self.directory = directory
+    self.limits = limits
+  }
 
   func path(_ app: AppID) -> String { "\(directory)/\(app).git" }
 
@@ -47,14 +52,16 @@ struct Repositories: Sendable {
 extension Repositories {
   /// Moves the push's packs from its quarantine into the repository, durably (step 6 of the path of a push).
   /// Throws ``GitError`` when `new` is not there afterwards.
-  func keepObjects(app: AppID, push: PushID, new: CommitID) throws {
+  func keepObjects(app: AppID, push: PushID, new: CommitID, logger: Logger? = nil) throws {
     Checkpoint.reach("push.before-keep")
     try locked(app) {
       try quarantine(app: app, push: push).keep()
       guard try open(app: app, create: false).contains(ObjectID(new)) else {
         throw GitError(.internalError, "commit \(new) is not in the repository of app \(app)", next: "push again")
       }
+      try Upkeep.expect(ObjectID(new), in: path(app))
     }
+    if let logger { Upkeep.startIfNeeded(self, app: app, logger: logger) }
   }
 
   /// The build ended without a commit: deletes what the push brought.

@@ -8,7 +8,8 @@ import Platform
 final class Repository {
   /// `…/APPID.git`
   let path: String
-  private let handle: OpaquePointer
+  /// libgit2's, for extensions in other files.
+  let handle: OpaquePointer
   private let odb: OpaquePointer
 
   /// Opens the repository at `path`; with `quarantine` (a push's directory, if it still is there) its objects are seen

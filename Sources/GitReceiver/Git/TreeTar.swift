@@ -66,8 +66,7 @@ struct TreeTar {
       try writer.directory(path: path, mtime: time)
     case .symlink: try writer.symlink(path: path, target: try contents(entry.id, path), mtime: time)
     case .executable: try writer.file(path: path, mode: 0o755, mtime: time, bytes: try contents(entry.id, path))
-    case .file, .groupWritableFile: try writer.file(path: path, mtime: time, bytes: try contents(entry.id, path))
-    case nil: throw GitError(.badObjects, "'\(shown(path))' has a mode that git does not write")
+    case .file: try writer.file(path: path, mtime: time, bytes: try contents(entry.id, path))
     }
   }
 

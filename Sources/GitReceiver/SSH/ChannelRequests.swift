@@ -26,8 +26,12 @@ struct ChannelRequests {
   /// Clients that wait for the answer before they send the command are granted the terminal after this time.
   static let patience: Duration = .milliseconds(250)
 
+  /// Channels that may be opened and given up before one of them gets a command.
+  static let mostOpened = 20
+
   let connection: SSHConnection
 
+  private var opened = 0
   private var channel: SSHChannel?
   private var held: SSHMessage?
   private var heldSince = ContinuousClock.now
@@ -41,7 +45,10 @@ struct ChannelRequests {
     while true {
       let waitUntil = held == nil ? deadline : min(deadline, heldSince + Self.patience)
       do throws(SSHError) {
-        let message = try connection.message(until: waitUntil, step: "waiting for a command")
+        let message = try connection.message(until: waitUntil, step: "waiting for a command") { [channel] in
+          // What the client gave up is closed from our side too (RFC 4254 section 5.3).
+          if let channel, channel.isClosed { channel.close() }
+        }
         if let task = take(message) { return task }
       } catch .timeout where ContinuousClock.now < deadline {
         held?.acceptRequest()
@@ -53,8 +60,10 @@ struct ChannelRequests {
   private mutating func take(_ message: SSHMessage) -> ChannelTask? {
     switch message.kind {
     case .openSession:
-      guard channel == nil, let raw = message.acceptSession() else { break }
+      letGo()
+      guard channel == nil, opened < Self.mostOpened, let raw = message.acceptSession() else { break }
       channel = SSHChannel(raw, on: connection)
+      opened += 1
     case .pty(let name, let columns, let rows):
       guard channel != nil, terminal == nil else { break }
       terminal = ChannelTask.Terminal(name: name, columns: columns, rows: rows)
@@ -73,6 +82,14 @@ struct ChannelRequests {
     default: break  // subsystems, forwarding, agent, X11, other variables: refused as the message goes
     }
     return nil
+  }
+
+  /// A channel that the client gave up without a command makes room for another. libssh frees it with the connection,
+  /// hence the limit.
+  private mutating func letGo() {
+    guard let channel, channel.isClosed else { return }
+    channel.close()
+    (self.channel, held, terminal, gitProtocol) = (nil, nil, nil, nil)
   }
 
   private mutating func start(_ kind: ChannelTask.Kind, wantsTerminal: Bool, _ message: SSHMessage) -> ChannelTask? {

@@ -1,26 +1,40 @@
-/// Who may connect while others are still logging in. Without the cap per source, one idle flood keeps every good
-/// login out. A value: the server guards it with its lock.
+/// Who may connect while others are still logging in, and how often with one key. Without the cap per source, one idle
+/// flood keeps every good login out. A value: the server guards it with its lock.
 struct ConnectionLimits {
-  struct Limits: Sendable {
-    /// Connections that have not logged in, from everywhere and from one source.
-    var unauthenticated = 128
-    var unauthenticatedPerSource = 16
-    /// All connections.
-    var total = 1024
+  enum Refusal: Equatable {
+    case total
+    case unauthenticated
+    case source
+    /// Logins from there failed too often.
+    case pause(Duration)
+
+    /// What the client is told, for those who run ssh -v.
+    var text: String {
+      switch self {
+      case .total, .unauthenticated: "too many connections; try again in a moment"
+      case .source: "too many connections from your address are logging in; try again in a moment"
+      case .pause(let left):
+        "too many failed logins from your address; try again in \(left.components.seconds + 1) seconds"
+      }
+    }
   }
 
-  enum Refusal: String { case total, unauthenticated, source }
-
-  private let limits: Limits
+  private let limits: SSHLimits
+  private var backoff: LoginBackoff
   private var waiting: [String: Int] = [:]
   private var waitingInAll = 0
+  private var keys: [String: Int] = [:]
   private var all = 0
 
-  init(_ limits: Limits) { self.limits = limits }
+  init(_ limits: SSHLimits) {
+    self.limits = limits
+    backoff = LoginBackoff(limits.backoff)
+  }
 
   /// Counts a new connection, or says why it is refused (it then does not count).
-  mutating func admit(_ source: String) -> Refusal? {
-    if all >= limits.total { return .total }
+  mutating func admit(_ source: String, at now: ContinuousClock.Instant) -> Refusal? {
+    if let left = backoff.pause(of: source, at: now) { return .pause(left) }
+    if all >= limits.sessions { return .total }
     if waitingInAll >= limits.unauthenticated { return .unauthenticated }
     if waiting[source, default: 0] >= limits.unauthenticatedPerSource { return .source }
     waiting[source, default: 0] += 1
@@ -29,14 +43,30 @@ struct ConnectionLimits {
     return nil
   }
 
-  mutating func loggedIn(_ source: String) {
+  /// A connection has logged in. False when there are too many with this key: it then still counts as waiting.
+  mutating func loggedIn(_ source: String, key: String) -> Bool {
+    backoff.succeeded(source)
+    guard keys[key, default: 0] < limits.sessionsPerKey else { return false }
+    keys[key, default: 0] += 1
+    stopWaiting(source)
+    return true
+  }
+
+  /// A connection is over. `key` is what it logged in with; `failed` that it tried to, and could not.
+  mutating func ended(_ source: String, key: String?, failed: Bool, at now: ContinuousClock.Instant) {
+    all -= 1
+    if let key {
+      let left = keys[key, default: 1] - 1
+      keys[key] = left > 0 ? left : nil
+    } else {
+      stopWaiting(source)
+      if failed { backoff.failed(source, at: now) }
+    }
+  }
+
+  private mutating func stopWaiting(_ source: String) {
     waitingInAll -= 1
     let left = waiting[source, default: 1] - 1
     waiting[source] = left > 0 ? left : nil
-  }
-
-  mutating func ended(_ source: String, loggedIn: Bool) {
-    if !loggedIn { self.loggedIn(source) }
-    all -= 1
   }
 }

@@ -7,6 +7,8 @@ final class SSHChannel {
 
   let connection: SSHConnection
   private let raw: ssh_channel
+  /// The terminal's new size, until ``receive(into:resized:)`` has told it.
+  private var newSize: (columns: UInt16, rows: UInt16)?
 
   /// The channel lives as long as the connection: libssh frees it there, after the last message that names it.
   init(_ raw: ssh_channel, on connection: SSHConnection) {
@@ -26,14 +28,12 @@ final class SSHChannel {
   func receive(
     into buffer: UnsafeMutableRawBufferPointer, resized: (UInt16, UInt16) -> Void = { _, _ in }
   ) throws(SSHError) -> Received {
-    var sizes: [(UInt16, UInt16)] = []
-    let count = connection.locked {
-      while let message = connection.nextMessage() {
-        if case .windowChange(let columns, let rows) = message.kind { sizes.append((columns, rows)) }
-      }
-      return ssh_channel_read_nonblocking(raw, buffer.baseAddress, UInt32(clamping: buffer.count), 0)
+    let (count, size) = connection.locked {
+      answerAside()
+      defer { newSize = nil }
+      return (ssh_channel_read_nonblocking(raw, buffer.baseAddress, UInt32(clamping: buffer.count), 0), newSize)
     }
-    if let last = sizes.last { resized(last.0, last.1) }
+    if let size { resized(size.columns, size.rows) }
     if count > 0 { return .bytes(Int(count)) }
     guard isOpen else { throw .clientGone }
     if count == SSH_EOF || connection.locked({ ssh_channel_is_eof(raw) }) != 0 { return .end }
@@ -41,12 +41,23 @@ final class SSHChannel {
     return .nothing
   }
 
+  /// Requests that come while this channel is in use are refused as they go, except a new terminal size. The caller
+  /// holds the connection's lock.
+  private func answerAside() {
+    while let message = connection.nextMessage() {
+      if case .windowChange(let columns, let rows) = message.kind { newSize = (columns, rows) }
+    }
+  }
+
   /// Hands over what the client will take now; 0 when its window is closed.
   func send(_ bytes: UnsafeRawBufferPointer, toError: Bool) throws(SSHError) -> Int {
     guard isOpen else { throw .clientGone }
     let length = UInt32(min(bytes.count, 64 << 10))
     let count = connection.locked {
-      toError
+      // Who only writes for long must still answer: keep-alives of the client, and further channels, which it would
+      // wait for without end.
+      answerAside()
+      return toError
         ? ssh_channel_write_stderr(raw, bytes.baseAddress, length) : ssh_channel_write(raw, bytes.baseAddress, length)
     }
     guard count >= 0 else { throw .clientGone }
@@ -79,6 +90,11 @@ final class SSHChannel {
     }
     if let failure { throw failure }
   }
+
+  /// The client has given this channel up.
+  var isClosed: Bool { connection.locked { ssh_channel_is_closed(raw) != 0 } }
+
+  func close() { connection.locked { _ = ssh_channel_close(raw) } }
 
   /// Exit status, end of file, close, in this order and nothing after: a client that sees the connection go before
   /// its channel is closed prints "Connection closed by remote host".

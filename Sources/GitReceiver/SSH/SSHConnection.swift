@@ -55,10 +55,14 @@ final class SSHConnection {
     ssh_message_get(session).map(SSHMessage.init(owning:))
   }
 
-  /// The next request; throws ``SSHError/timeout(step:)`` and ``SSHError/clientGone``.
-  func message(until deadline: ContinuousClock.Instant, step: String) throws(SSHError) -> SSHMessage {
+  /// The next request; throws ``SSHError/timeout(step:)`` and ``SSHError/clientGone``. `heard` is called whenever
+  /// something has arrived that is no request.
+  func message(
+    until deadline: ContinuousClock.Instant, step: String, heard: () -> Void = {}
+  ) throws(SSHError) -> SSHMessage {
     while true {
       if let message = nextMessage() { return message }
+      heard()
       guard isConnected else { throw .clientGone }
       guard ContinuousClock.now < deadline else { throw .timeout(step: step) }
       _ = wait(until: deadline)

@@ -9,6 +9,10 @@ enum SSHError: Error, Explained, Equatable {
   case timeout(step: String)
   case keyExchange(reason: String)
   case tooManyAttempts
+  /// The server does not answer.
+  case loginsNotChecked(reason: String)
+  /// There are as many connections with this key as there may be.
+  case tooManySessions
   case protocolViolation(String)
   case hostKey(path: String, reason: String)
   case library(action: String, reason: String)
@@ -19,6 +23,8 @@ enum SSHError: Error, Explained, Equatable {
     case .timeout(let step): "\(step) took too long"
     case .keyExchange(let reason): "the key exchange failed: \(reason)"
     case .tooManyAttempts: "too many login attempts"
+    case .loginsNotChecked: "the server cannot check logins now"
+    case .tooManySessions: "there are too many connections with this key"
     case .protocolViolation(let text): text
     case .hostKey(let path, let reason): "cannot use the host key '\(path)': \(reason)"
     case .library(let action, let reason): "cannot \(action): \(reason)"
@@ -28,6 +34,8 @@ enum SSHError: Error, Explained, Equatable {
   var nextStep: String? {
     switch self {
     case .hostKey(let path, _): "restore '\(path)', or remove it: a new one is made, and every client is warned once"
+    case .loginsNotChecked: "try again in a moment"
+    case .tooManySessions: "end some of them, or wait"
     default: nil
     }
   }

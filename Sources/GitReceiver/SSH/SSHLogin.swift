@@ -10,27 +10,32 @@ struct SSHLogin {
   let fingerprint: String
 }
 
-/// The login dialogue: public keys only, for the users `paas` and `git`, six tries.
+/// The login dialogue: public keys only, for the users `paas` and `git`, a few tries.
 struct SSHLoginDialogue {
   static let users: Set<String> = ["paas", "git"]
-  static let tries = 6
 
   let connection: SSHConnection
   let peer: String
+  let tries: Int
   /// Asks the server; throws `APIError` for an unknown key.
   let authenticate: (KeyOffer) throws -> Session
+  /// Says whether this login is one too many.
+  let admit: (SSHLogin) -> Bool
   let logger: Logger
 
-  private var failures = 0
+  private(set) var failures = 0
   /// Probes cost little, but not nothing.
   private var requests = 0
 
   init(
-    connection: SSHConnection, peer: String, authenticate: @escaping (KeyOffer) throws -> Session, logger: Logger
+    connection: SSHConnection, peer: String, tries: Int, authenticate: @escaping (KeyOffer) throws -> Session,
+    admit: @escaping (SSHLogin) -> Bool, logger: Logger
   ) {
     self.connection = connection
     self.peer = peer
+    self.tries = tries
     self.authenticate = authenticate
+    self.admit = admit
     self.logger = logger
   }
 
@@ -65,7 +70,7 @@ struct SSHLoginDialogue {
 
   private mutating func refuse(_ message: SSHMessage) throws(SSHError) -> SSHLogin? {
     failures += 1
-    if failures >= Self.tries { try giveUp(message) }
+    if failures >= tries { try giveUp(message) }
     message.refuse()
     return nil
   }
@@ -80,16 +85,26 @@ struct SSHLoginDialogue {
     guard Self.users.contains(message.user), let key = message.key else { return try refuse(message) }
     do {
       let session = try authenticate(KeyOffer(key: key.line, peer: peer))
+      let login = SSHLogin(session: session, fingerprint: key.fingerprint)
+      failures = 0  // clients offer one key after the other: what came before the good one counts for nothing
+      guard admit(login) else { throw turnAway(message, SSHError.tooManySessions) }
       message.acceptLogin()
-      return SSHLogin(session: session, fingerprint: key.fingerprint)
+      return login
     } catch let error as APIError where error.id == "not_found" || error.id == "unauthorized" {
       logger.info("ssh key unknown", metadata: ["peer": "\(peer)", "key": "\(key.fingerprint)"])
       return try refuse(message)
+    } catch let error as SSHError {
+      throw error
     } catch {
       logger.error("ssh login cannot be checked", metadata: ["peer": "\(peer)", "error": "\(error)"])
-      connection.sendBanner("paas: the server cannot check logins now; try again in a moment\n")
-      message.refuse()
-      throw .library(action: "check the login", reason: (error as? any Explained)?.message ?? "\(error)")
+      throw turnAway(message, .loginsNotChecked(reason: (error as? any Explained)?.message ?? "\(error)"))
     }
+  }
+
+  /// A good key, and no login all the same: the client is told why before it gives up.
+  private func turnAway(_ message: SSHMessage, _ error: SSHError) -> SSHError {
+    connection.sendBanner("paas: \(error.message)\(error.nextStep.map { "; \($0)" } ?? "")\n")
+    message.refuse()
+    return error
   }
 }

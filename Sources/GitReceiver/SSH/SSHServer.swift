@@ -11,6 +11,7 @@ final class SSHServer: Sendable {
     /// A duplicate of the socket, so that another thread can shut it down without racing its close.
     let socket: Int32
     let source: String
+    /// `nil` until it has logged in.
     var fingerprint: String?
   }
 
@@ -30,8 +31,7 @@ final class SSHServer: Sendable {
 
   /// Makes missing host keys. Throws ``SSHError`` and ``SystemError``.
   init(
-    listenDescriptor: Int32, hostKeyDirectory: String, limits: ConnectionLimits.Limits = .init(),
-    context: SSHSession.Context, logger: Logger
+    listenDescriptor: Int32, hostKeyDirectory: String, context: SSHSession.Context, logger: Logger
   ) throws {
     guard ssh_init() == SSH_OK else { throw SSHError.library(action: "start libssh", reason: "it does not say") }
     signal(SIGPIPE, SIG_IGN)  // a client or child that has gone is an error code, not our end
@@ -39,7 +39,11 @@ final class SSHServer: Sendable {
     self.context = context
     self.logger = logger
     keys = try HostKeys(directory: hostKeyDirectory)
-    state = Mutex(State(limits: ConnectionLimits(limits)))
+    for fingerprint in keys.fingerprints { logger.info("ssh host key", metadata: ["fingerprint": "\(fingerprint)"]) }
+    for path in keys.exposed {
+      logger.error("ssh host key was readable by others, and is closed now", metadata: ["path": "\(path)"])
+    }
+    state = Mutex(State(limits: ConnectionLimits(context.limits)))
     stopPipe = try pipe()
   }
 
@@ -106,12 +110,12 @@ final class SSHServer: Sendable {
       startThread(stackSize: 1 << 20) { [self] in
         let session = SSHSession(
           connection: connection.take(), peer: peer.description, context: context, logger: logger)
-        session.run { login in loggedIn(id, login) }
-        unregister(id)
+        let end = session.run { [self] login in loggedIn(id, login) }
+        unregister(id, failed: end == .loginFailed)
       }
     } catch {
       logger.error("ssh connection refused", metadata: ["peer": "\(peer.description)", "error": "\(error)"])
-      unregister(id)
+      unregister(id, failed: false)
     }
   }
 
@@ -119,8 +123,9 @@ final class SSHServer: Sendable {
     let copy = fcntl(socket, F_DUPFD_CLOEXEC, 3)
     guard copy >= 0 else { return nil }
     return state.withLock { state in
-      if let refusal = state.stopped ? .total : state.limits.admit(peer.source) {
+      if let refusal = state.stopped ? .total : state.limits.admit(peer.source, at: .now) {
         logger.warning("ssh connection refused", metadata: ["peer": "\(peer.description)", "limit": "\(refusal)"])
+        sayGoodbye(copy, refusal.text)
         close(copy)
         return nil
       }
@@ -130,18 +135,26 @@ final class SSHServer: Sendable {
     }
   }
 
-  private func loggedIn(_ id: Int, _ login: SSHLogin) {
+  /// A line before the protocol's own (RFC 4253 section 4.2), for those who look with ssh -v. Not waited for.
+  private func sayGoodbye(_ socket: Int32, _ text: String) {
+    let line = Array("paas: \(text)\r\n".utf8)
+    _ = send(socket, line, line.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+  }
+
+  /// False when there are too many connections with this key.
+  private func loggedIn(_ id: Int, _ login: SSHLogin) -> Bool {
     state.withLock { state in
-      guard let connection = state.connections[id] else { return }
-      state.limits.loggedIn(connection.source)
+      guard let connection = state.connections[id] else { return false }
+      guard state.limits.loggedIn(connection.source, key: login.fingerprint) else { return false }
       state.connections[id]?.fingerprint = login.fingerprint
+      return true
     }
   }
 
-  private func unregister(_ id: Int) {
+  private func unregister(_ id: Int, failed: Bool) {
     state.withLock { state in
       guard let connection = state.connections.removeValue(forKey: id) else { return }
-      state.limits.ended(connection.source, loggedIn: connection.fingerprint != nil)
+      state.limits.ended(connection.source, key: connection.fingerprint, failed: failed, at: .now)
       close(connection.socket)
     }
   }

@@ -1,3 +1,4 @@
+import CLinux
 import Logging
 import Platform
 import Wire
@@ -9,10 +10,16 @@ struct SSHSession {
     var client: ReceiverClient
     var repositories: Repositories
     var commands: CommandEnvironment
-    /// From the connection to the end of the login.
-    var loginGrace: Duration = .seconds(30)
-    /// From the login, or the end of one command, to the next command.
-    var idleLimit: Duration = .seconds(60)
+    var limits = SSHLimits()
+  }
+
+  /// How far a connection came.
+  enum End: Equatable {
+    case served
+    /// It tried to log in, and could not.
+    case loginFailed
+    /// It never tried.
+    case silent
   }
 
   let connection: SSHConnection
@@ -20,15 +27,19 @@ struct SSHSession {
   let context: Context
   let logger: Logger
 
-  /// Returns when the connection is over, however that came. Calls `loggedIn` once the client has proved its key.
-  func run(loggedIn: (SSHLogin) -> Void) {
+  /// Returns when the connection is over, however that came. Calls `loggedIn` when the client has proved its key; it
+  /// says whether one more connection with this key is welcome.
+  func run(loggedIn: @escaping (SSHLogin) -> Bool) -> End {
+    let start = ContinuousClock.now
+    var dialogue = SSHLoginDialogue(
+      connection: connection, peer: peer, tries: context.limits.loginTries, authenticate: context.client.authenticate,
+      admit: { admit($0, loggedIn) }, logger: logger)
+    var end = End.silent
     do throws(SSHError) {
-      let deadline = ContinuousClock.now + context.loginGrace
-      try connection.exchangeKeys(until: deadline)
-      var dialogue = SSHLoginDialogue(
-        connection: connection, peer: peer, authenticate: context.client.authenticate, logger: logger)
-      let login = try dialogue.run(until: deadline)
-      loggedIn(login)
+      try connection.exchangeKeys(until: start + min(context.limits.keyExchangeTime, context.limits.loginTime))
+      defer { if dialogue.failures > 0 { end = .loginFailed } }
+      let login = try dialogue.run(until: start + context.limits.loginTime)
+      end = .served
       defer { context.client.endSession(token: login.session.token, logger: logger) }
       try serve(login)
     } catch .clientGone {
@@ -39,13 +50,20 @@ struct SSHSession {
       logger.info("ssh connection ended", metadata: ["peer": "\(peer)", "reason": "\(error.message)"])
     }
     connection.disconnect()
+    return end
+  }
+
+  private func admit(_ login: SSHLogin, _ loggedIn: (SSHLogin) -> Bool) -> Bool {
+    if loggedIn(login) { return true }
+    context.client.endSession(token: login.session.token, logger: logger)
+    return false
   }
 
   /// One command after the other, until the client leaves. libssh frees channels with the connection: hence the limit.
   private func serve(_ login: SSHLogin) throws(SSHError) {
-    for _ in 0..<100 {
+    for _ in 0..<context.limits.commands {
       var requests = ChannelRequests(connection)
-      let task = try requests.next(until: .now + context.idleLimit)
+      let task = try requests.next(until: .now + context.limits.idleTime)
       task.channel.finish(status: try perform(task, login))
     }
   }
@@ -70,12 +88,17 @@ struct SSHSession {
     let token = login.session.token
     switch request {
     case .push(let app):
+      // What a pack needed is not kept for the next one: idle sessions are many, pushes are few.
+      defer { paas_trim_memory() }
       return try Push.run(
         transport: ChannelTransport(task.channel), app: app, token: token, server: context.client,
         repositories: context.repositories, protocolVersion: GitProtocolVersion(environment: task.gitProtocol),
         logger: logger)
-    case .fetch:
-      throw ExecRefusal("cloning and fetching are not available yet", next: "keep your own copy; git push works")
+    case .fetch(let app):
+      return try Fetch.run(
+        transport: ChannelTransport(task.channel), app: app, token: token, server: context.client,
+        repositories: context.repositories, protocolVersion: GitProtocolVersion(environment: task.gitProtocol),
+        logger: logger)
     case .command(let name, let arguments):
       let child = try CommandChild(
         name, arguments, token: token, terminal: task.terminal, environment: context.commands)

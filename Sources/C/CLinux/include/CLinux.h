@@ -65,6 +65,10 @@ int paas_drop_privileges(uid_t uid, gid_t gid, const char **stage);
 int paas_no_new_privileges(void);
 /// The name that ps and /proc/PID/comm show; 15 bytes at most.
 void paas_name_process(const char *name);
+/// At most so many malloc arenas for all threads together: each keeps what its threads have freed.
+void paas_share_memory_arenas(int arenas);
+/// Gives memory that malloc keeps for later back to the system.
+void paas_trim_memory(void);
 /// 0: this process may not be traced or dumped by its own user.
 int paas_set_dumpable(int dumpable);
 /// True when the effective set holds CAP_SYS_ADMIN.
