@@ -31,20 +31,27 @@ enum Push {
     }
     client.startKeepAlive()
 
-    // Refs beside the deploy branch do not wait for it, unless the client wants all or nothing.
-    if plan.deploy == nil || !plan.isAtomic { session.applyKept(&plan, push, grant) }
+    // Refs beside the deploy branch do not wait for it, unless the client wants all or nothing: then they are locked,
+    // and refuse the push before it builds.
+    let kept = session.lockKept(&plan, push, grant)
+    if plan.isRefused { return session.finish(plan, client, discarding: push, grant) }
+    if !plan.isAtomic { session.applyKept(&plan, push, grant, locked: kept) }
 
     // 2. The tree goes to the server as a tar; it builds, releases and launches, and says how it ended.
     if let deploy = plan.deploy {
       switch session.deploy(deploy, push, grant, client) {
       case .committed:
-        // The ledger has it: the ref follows, here or after a restart.
-        if plan.isAtomic { session.applyKept(&plan, push, grant) }
+        session.logIfForced(deploy.command, push, grant)
       case .rejected(let reason):
+        kept.release()
         plan.refuse(deploy.command, reason)
         client.progress(PushText.error("Push rejected to \(app)."))
       }
+    } else if plan.isAtomic {
+      session.keepObjects(&plan, push, grant)
     }
+    // The ledger has it: the refs that were locked follow, here.
+    if plan.isAtomic, !plan.isRefused { session.applyKept(&plan, push, grant, locked: kept) }
     return session.finish(plan, client)
   }
 }

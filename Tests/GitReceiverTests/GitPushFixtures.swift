@@ -53,6 +53,8 @@ final class LedgerServer: PushServer {
     var isUnknown = false
     var pending: [RefUpdate] = []
     var outcomes: [RefUpdateOutcome] = []
+    /// Called while a build runs.
+    var duringBuild: (@Sendable () -> Void)?
     var builds: [(push: PushID, ref: RefName, old: CommitID, new: CommitID, subject: String)] = []
   }
 
@@ -101,7 +103,8 @@ final class LedgerServer: PushServer {
   ) throws -> (status: Int32, exit: StreamExit) {
     try body(StreamRecord(.stdout, Array(PushText.step("Building").utf8)))
     try body(StreamRecord(.keepAlive))
-    let (ending, last) = state.withLock { ($0.ending, $0.builds.last) }
+    let (ending, last, duringBuild) = state.withLock { ($0.ending, $0.builds.last, $0.duringBuild) }
+    duringBuild?()
     switch ending {
     case .failed(let code, let reason): return (1, StreamExit(committed: false, code: code, reason: reason))
     case .lost, .refused: throw GitError(.internalError, "the server has gone")
@@ -126,8 +129,35 @@ final class LedgerServer: PushServer {
   }
 }
 
+/// What was logged: `MESSAGE KEY=VALUE…`, keys in order.
+final class RecordedLog: LogHandler {
+  private let lines = Mutex<[String]>([])
+  // What a handler must let its logger set; nobody does here.
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  var logLevel: Logger.Level {
+    get { .trace }
+    set {}
+  }
+
+  var text: [String] { lines.withLock { $0 } }
+
+  func log(event: LogEvent) {
+    let data = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+    lines.withLock { $0.append("\(event.message)\(data)") }
+  }
+
+  subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
+}
+
 /// A clone, a repository and a server: `git push` between them over a socket.
 struct PushBench {
+  let log = RecordedLog()
   let directory: TemporaryDirectory
   let git: RealGit
   let repositories: Repositories
@@ -170,14 +200,14 @@ struct PushBench {
     var ends: [Int32] = [-1, -1]
     try checkedNegative("socketpair") { paas_socketpair(&ends) }
     let (ours, theirs) = (ends[0], ends[1])
-    let (server, repositories) = (server, repositories)
+    let (server, repositories, log) = (server, repositories, log)
     async let session = blocking { () -> (Int32?, String) in
       defer { close(ours) }
       let transport = SocketTransport(ours)
       // A thrown error is one of the outcomes that tests look at.
       let status = try? Push.run(
         transport: transport, app: server.app.name, token: "t", server: server, repositories: repositories,
-        protocolVersion: version, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        protocolVersion: version, logger: Logger(label: "test") { _ in log })
       return (status, String(decoding: transport.errors, as: UTF8.self))
     }
     let result: RealGit.Result

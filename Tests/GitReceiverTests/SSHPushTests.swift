@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Linux
 import Platform
 import Synchronization
@@ -133,5 +134,34 @@ struct SSHPushTests {
     let push = try await git(harness, "push", "paas@127.0.0.1:../../x.git", "main")
     #expect(push.status == 128)
     #expect(push.errors.contains("app name '../../x' may hold only a-z, 0-9 and '-'"))
+  }
+
+  @Test("what a client has sent that leaves in the middle of its pack is gone within a second")
+  func leavesEarly() async throws {
+    let platform = try PlatformHalf(commits: true)
+    let harness = try await SSHHarness(platform: platform.answer)
+    try await commit(harness)
+    let new = try await git(harness, "rev-parse", "HEAD").text.prefix(40)
+    let bytes =
+      PktLine.encode("\(CommitID.zero) \(new) refs/heads/main\0report-status side-band-64k") + PktLine.flushBytes
+      + Array("PACK".utf8) + [0, 0, 0, 2, 0, 0, 0, 9]
+    let stdin = try makePipe()
+    let child = try Child.spawn(
+      ChildRequest(
+        path: "/usr/bin/ssh",
+        arguments: harness.options + ["-i", harness.key, "paas@127.0.0.1", "git-receive-pack 'hello'"],
+        environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: stdin.reading]))
+    close(stdin.reading)
+    try Files.writeAll(bytes, to: stdin.writing, name: "ssh's input")
+    let quarantine = "\(harness.directory)/data/repositories/\(platform.app.id).git/quarantine"
+    let pushes: @Sendable () -> Int = { (try? Files.names(in: quarantine).count) ?? 0 }
+    #expect(await eventually { pushes() == 1 })
+    child.signal(SIGKILL)
+    let left = ContinuousClock.now
+    #expect(await eventually { pushes() == 0 })
+    let took = ContinuousClock.now - left
+    #expect(took < .seconds(1))
+    await child.exitStatus()
+    close(stdin.writing)
   }
 }

@@ -65,17 +65,37 @@ struct PackedRefs: Sendable {
     refs[index(of: prefix)...].prefix { $0.name.starts(with: prefix) }.first { fits($0.name) }?.name
   }
 
-  /// The file's text without some refs; everything else stays byte for byte.
-  func text(without names: Set<[UInt8]>) -> [UInt8] {
+  /// The file's text without some refs and with others, which take the place of those of the same name. What is not
+  /// touched stays byte for byte.
+  func text(
+    without names: Set<[UInt8]>, adding new: [(name: [UInt8], id: ObjectID, peeled: ObjectID?)] = []
+  ) -> [UInt8] {
     var result: [UInt8] = []
-    result.reserveCapacity(text.count)
+    result.reserveCapacity(text.count + new.count * 80)
+    var waiting = new.sorted { $0.name.lexicographicallyPrecedes($1.name) }[...]
     var dropping = false
+    func add(_ ref: (name: [UInt8], id: ObjectID, peeled: ObjectID?)) {
+      result += Array("\(ref.id) ".utf8) + ref.name + [10]
+      if let peeled = ref.peeled { result += Array("^\(peeled)\n".utf8) }
+    }
+    if text.isEmpty { result += Array("# pack-refs with: peeled fully-peeled sorted \n".utf8) }
     for line in text.split(separator: 10) {
+      if line.first == UInt8(ascii: "#") {
+        result += line + [10]
+        continue
+      }
       if line.first != UInt8(ascii: "^") {
-        dropping = line.first != UInt8(ascii: "#") && names.contains(Array(line.dropFirst(41)))
+        let name = line.dropFirst(41)
+        while let next = waiting.first, next.name.lexicographicallyPrecedes(name) { add(waiting.removeFirst()) }
+        dropping = names.contains(Array(name))
+        if let next = waiting.first, next.name.elementsEqual(name) {
+          add(waiting.removeFirst())
+          dropping = true
+        }
       }
       if !dropping { result += line + [10] }
     }
+    for ref in waiting { add(ref) }
     return result
   }
 

@@ -1,3 +1,5 @@
+import Platform
+
 /// Packet lines (gitprotocol-common(5), "pkt-line Format"): four hexadecimal digits with the length, themselves
 /// included, then the data. `0000` is a flush.
 enum PktLine: Equatable {
@@ -33,12 +35,14 @@ enum PktLine: Equatable {
       case 48...57: length = length << 4 | Int(byte - 48)
       case 97...102: length = length << 4 | Int(byte - 87)
       case 65...70: length = length << 4 | Int(byte - 55)
-      default: throw GitError(.protocolBroken, "the client sent a packet without a length")
+      default:
+        let text = String(decoding: Array(header), as: UTF8.self)
+        throw GitError(.protocolBroken, "protocol error: bad line length character: \(printable(text))")
       }
     }
     if length == 0 { return nil }
     guard header.count == headerLength, (headerLength...maximumLength).contains(length) else {
-      throw GitError(.protocolBroken, "the client sent a packet of length \(length)")
+      throw GitError(.protocolBroken, "protocol error: bad line length \(length)")
     }
     return length - headerLength
   }

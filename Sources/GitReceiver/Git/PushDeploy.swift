@@ -19,7 +19,8 @@ extension PushSession {
       return .rejected("the client went away before the build was accepted")
     }
     do {
-      let build = try openBuild(step, ref, push, grant)
+      let (build, missing) = try openBuild(step, ref, push, grant)
+      client.progress(missing.warning)
       guard let id = BuildID(build.id) else {
         throw GitError(.internalError, "the server named the build '\(printable(build.id))'")
       }
@@ -43,29 +44,30 @@ extension PushSession {
   /// Streams the tree to the server. The quarantine is discarded when the server has refused for certain.
   private func openBuild(
     _ step: PushPlan.Step, _ ref: RefName, _ push: PushID, _ grant: RepositoryGrant
-  ) throws -> BuildResource {
+  ) throws -> (build: BuildResource, missing: MissingContents) {
     let repositories = repositories
     let app = grant.app.id
     let new = try CommitID(step.command.new.description)
     let repository = try repositories.open(app: app, with: push)
     let subject = CommitText(try repository.contents(of: step.command.new, .commit)).subject
-    let box = TarFailure()
+    let tar = TarOutcome()
     let quarantine = repositories.quarantine(app: app, push: push)
     if quarantine.exists { try quarantine.markOffered() }
     do {
-      return try server.openBuild(
+      let build = try server.openBuild(
         app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject
       ) { descriptor in
         do {
-          try TreeTar.write(new, of: try repositories.open(app: app, with: push), to: descriptor)
+          tar.keep(try TreeTar.write(new, of: try repositories.open(app: app, with: push), to: descriptor))
         } catch {
-          box.keep(error)
+          tar.keep(error)
           throw error
         }
       }
+      return (build, tar.missing)
     } catch {
       // Our own refusal of the tree says more than the torn upload that follows from it; a broken pipe says less.
-      let reason = (box.error as? GitError) ?? error
+      let reason = (tar.error as? GitError) ?? error
       if reason is APIError || reason is GitError { discard(push, grant) }
       throw reason
     }
@@ -96,12 +98,19 @@ extension PushSession {
   }
 }
 
-/// The first error of the thread that writes the tar: it says more than the broken upload that follows from it.
-private final class TarFailure: Sendable {
-  private let state = Mutex<(any Error)?>(nil)
+/// What the thread that writes the tar has found. Its first error says more than the broken upload that follows from it.
+private final class TarOutcome: Sendable {
+  private struct State {
+    var error: (any Error)?
+    var missing = MissingContents()
+  }
 
-  func keep(_ error: any Error) { state.withLock { $0 = $0 ?? error } }
-  var error: (any Error)? { state.withLock { $0 } }
+  private let state = Mutex(State())
+
+  func keep(_ error: any Error) { state.withLock { $0.error = $0.error ?? error } }
+  func keep(_ missing: MissingContents) { state.withLock { $0.missing = missing } }
+  var error: (any Error)? { state.withLock { $0.error } }
+  var missing: MissingContents { state.withLock { $0.missing } }
 }
 
 /// What a push of nothing new says about what is live.

@@ -16,6 +16,8 @@ struct PushPlan {
   }
 
   private(set) var steps: [Step]
+  /// Where a command of that name is, unless there are several.
+  private var positions: [[UInt8]: Int] = [:]
   let deployBranch: String
   let isAtomic: Bool
 
@@ -27,8 +29,9 @@ struct PushPlan {
     let branch = grant.deployBranch ?? Self.firstBranch(commands)
     deployBranch = branch
     isAtomic = atomic
+    let counts = Dictionary(commands.map { ($0.name, 1) }, uniquingKeysWith: +)
     steps = try commands.map { command in
-      guard commands.filter({ $0.name == command.name }).count == 1 else {
+      guard counts[command.name] == 1 else {
         return Step(command: command, verdict: .refuse("the push names this ref twice"))
       }
       guard let ref = command.ref else { return Step(command: command, verdict: .refuse("not a valid ref name")) }
@@ -36,6 +39,7 @@ struct PushPlan {
       let verdict = Self.verdict(ref, command, current: current, grant: grant, branch: branch, isLost: isLost)
       return Step(command: command, verdict: verdict)
     }
+    for (index, command) in commands.enumerated() where counts[command.name] == 1 { positions[command.name] = index }
     if atomic, steps.contains(where: \.isRefused) { refuseAll() }
   }
 
@@ -46,7 +50,7 @@ struct PushPlan {
 
   /// Refuses one ref after all; with `--atomic` all of them.
   mutating func refuse(_ command: RefCommand, _ reason: String) {
-    for index in steps.indices where steps[index].command == command { steps[index].verdict = .refuse(reason) }
+    if let index = positions[command.name] { steps[index].verdict = .refuse(reason) }
     if isAtomic { refuseAll() }
   }
 

@@ -69,7 +69,8 @@ struct PushSession {
 
   /// The way back to the client, in the form it asked for.
   func answers(to request: ReceivePack, _ grant: RepositoryGrant) -> SideBand {
-    let client = SideBand(transport, multiplexed: request.client.sideBand)
+    let client = SideBand(
+      transport, multiplexed: request.client.sideBand, reports: request.client.reportStatus)
     if grant.created { client.progress(PushText.step("Created app \(app)")) }
     return client
   }
@@ -88,6 +89,12 @@ struct PushSession {
     client.end()
     if let request, request.expectsPack { input.drain(limit: Self.drainLimit) }
     return 0
+  }
+
+  /// Reports a push that was refused after its objects had come.
+  func finish(_ plan: PushPlan, _ client: SideBand, discarding push: PushID, _ grant: RepositoryGrant) -> Int32 {
+    discard(push, grant)
+    return finish(plan, client)
   }
 
   func send(_ bytes: [UInt8]) throws {
@@ -145,30 +152,15 @@ extension PushSession {
     return 0
   }
 
-  /// Moves the refs that do not deploy. With `--atomic` all of them or, as far as we can tell before, none.
-  func applyKept(_ plan: inout PushPlan, _ push: PushID, _ grant: RepositoryGrant) {
-    let kept = plan.kept
-    guard !kept.isEmpty else { return }
+  /// Moves the objects of a push without a deploy into the repository.
+  func keepObjects(_ plan: inout PushPlan, _ push: PushID, _ grant: RepositoryGrant) {
     do {
       try repositories.locked(grant.app.id) {
         try repositories.quarantine(app: grant.app.id, push: push).keep()
-        let repository = try repositories.open(app: grant.app.id, create: false)
-        for step in kept {
-          guard case .keep(let ref) = step.verdict else { continue }
-          if plan.isAtomic, plan.deploy == nil, try (repository.target(of: ref) ?? ObjectID([])) != step.command.old {
-            return plan.refuse(step.command, "the ref has moved meanwhile; fetch first")
-          }
-        }
-        for step in kept {
-          guard case .keep(let ref) = step.verdict else { continue }
-          if try !repository.move(ref, from: step.command.old, to: step.command.new) {
-            plan.refuse(step.command, "the ref has moved meanwhile; fetch first")
-          }
-        }
       }
     } catch {
-      logger.error("refs not moved", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
-      for step in kept { plan.refuse(step.command, "platform error: \(Explanation(error).message)") }
+      logger.error("objects not kept", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
+      for step in plan.kept { plan.refuse(step.command, "platform error: \(Explanation(error).message)") }
     }
     Upkeep.startIfNeeded(repositories, app: grant.app.id, logger: logger)
   }

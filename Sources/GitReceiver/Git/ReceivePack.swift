@@ -104,7 +104,7 @@ struct ReceivePack {
       let capabilities = index == 0 ? [0] + Array(features.capabilities.utf8) : []
       bytes += PktLine.encode(Array("\(line.id) ".utf8) + line.name + capabilities + [10])
     }
-    for id in shallow { bytes += PktLine.encode("shallow \(id)") }
+    for id in shallow { bytes += PktLine.encode("shallow \(id)\n") }
     return bytes + PktLine.flushBytes
   }
 

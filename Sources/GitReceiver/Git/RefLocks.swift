@@ -19,7 +19,7 @@ final class RefLocks {
   /// The names of all files we have locked, one per line.
   private var list: Int32 = -1
   private var links = 0
-  private var held: Set<[UInt8]> = []
+  private(set) var held: Set<[UInt8]> = []
 
   private static let prefix = "paas-refs-"
   private static let mark = "paas receive-pack "
@@ -75,7 +75,7 @@ final class RefLocks {
       switch errno {
       case EEXIST:
         if removeStale(lock) { continue }
-        guard ContinuousClock.now < deadline else { throw Self.taken(lock) }
+        guard ContinuousClock.now < deadline else { throw RefFailure(message: taken(name)) }
         usleep(10_000)
       case ENOENT:
         try makeParent(of: name)
@@ -139,17 +139,17 @@ final class RefLocks {
     return true
   }
 
-  private static func taken(_ lock: [CChar]) -> RefFailure {
-    RefFailure(
-      message: """
-        Unable to create '\(text(lock))': File exists.
+  /// git's words, to the dot.
+  private func taken(_ name: [UInt8]) -> String {
+    """
+    Unable to create '\(refs.directory)/./\(String(decoding: name, as: UTF8.self)).lock': File exists.
 
-        Another git process seems to be running in this repository, e.g.
-        an editor opened by 'git commit'. Please make sure all processes
-        are terminated then try again. If it still fails, a git process
-        may have crashed in this repository earlier:
-        remove the file manually to continue.
-        """)
+    Another git process seems to be running in this repository, e.g.
+    an editor opened by 'git commit'. Please make sure all processes
+    are terminated then try again. If it still fails, a git process
+    may have crashed in this repository earlier:
+    remove the file manually to continue.
+    """
   }
 
   private static func text(_ path: [CChar]) -> String {

@@ -12,6 +12,10 @@ struct RefTransaction {
     var old: ObjectID?
     /// Zero: delete.
     var new: ObjectID
+    /// Branches hold nothing else.
+    var isCommit = true
+    /// What a tag leads to in the end; `nil` for everything else.
+    var peeled: ObjectID?
   }
 
   private struct Planned {
@@ -24,10 +28,15 @@ struct RefTransaction {
   let locks: RefLocks
   var lockTimeout: Duration = .milliseconds(100)
   var packedLockTimeout: Duration = .seconds(1)
+  /// Lock `packed-refs` only when it is written: for locks that are held for long.
+  var locksPackedLate = false
   private(set) var updates: [Update] = []
   private var planned: [Planned] = []
   /// A name and another of the same transaction, of which one is a directory of the other.
   private var clashes: [[UInt8]: [UInt8]] = [:]
+  private var names: Set<[UInt8]> = []
+  private var directories: Set<[UInt8]> = []
+  private var hasPackedLock = false
 
   init(_ locks: RefLocks) { self.locks = locks }
 
@@ -41,38 +50,68 @@ struct RefTransaction {
       try checkNames()
       for update in updates { planned.append(try plan(update)) }
       for plan in planned where !plan.update.new.isZero { try checkConflicts(plan) }
-      if planned.contains(where: \.update.new.isZero) {
-        try acquire(Array("packed-refs".utf8), of: nil, within: packedLockTimeout)
-      }
+      if !locksPackedLate { try lockPacked() }
     } catch {
       abort()
       throw error
     }
   }
 
-  /// Makes the changes, durably, and releases the locks. ``prepare()`` has succeeded.
+  /// Adds one update and prepares it; `false` when it cannot be part of this transaction, which goes on without it.
+  mutating func admit(_ update: Update) throws -> Bool {
+    let slashes = update.name.indices.filter { update.name[$0] == UInt8(ascii: "/") }
+    let above = slashes.map { Array(update.name[..<$0]) }
+    guard !names.contains(update.name), !directories.contains(update.name), above.allSatisfy({ !names.contains($0) })
+    else { return false }
+    let before = locks.held
+    do {
+      let plan = try plan(update)
+      if !update.new.isZero { try checkConflicts(plan) }
+      planned.append(plan)
+    } catch is RefFailure {
+      for name in locks.held.subtracting(before) { locks.release(name) }
+      return false
+    }
+    updates.append(update)
+    names.insert(update.name)
+    directories.formUnion(above)
+    return true
+  }
+
+  /// Makes the changes, durably, and releases the locks. What it changes is prepared.
   mutating func commit(logs: RefLogs?) throws {
     defer { abort() }
+    guard !planned.isEmpty else { return }
+    try lockPacked()
     let workspace = try locks.directory()
-    var changes: [RefJournal.Change] = []
+    var journal = RefJournal(form: isBulk ? .packed : .loose, changes: [])
     for (number, plan) in planned.enumerated() {
       let new = plan.update.new
-      if !new.isZero {
-        try Files.writeDurably("\(new)\n".utf8, to: "\(workspace)/\(number)", mode: 0o666 & ~Self.mask)
+      if !new.isZero, !isBulk {
+        try Files.writeSynced("\(new)\n".utf8, to: "\(workspace)/\(number)", mode: 0o666 & ~Self.mask)
       }
-      changes.append(RefJournal.Change(name: plan.target, new: new, number: number))
+      journal.changes.append(
+        RefJournal.Change(name: plan.target, new: new, peeled: plan.update.peeled, number: number))
     }
     for plan in planned where !plan.update.new.isZero { try log(plan, logs) }
-    if changes.count > 1 { try RefJournal.write(changes, in: workspace) }
+    if journal.changes.count > 1 { try journal.write(in: workspace) }
     Checkpoint.reach("push.refs-decided")
-    try RefJournal.apply(changes, in: workspace, refs)
+    try journal.apply(in: workspace, refs)
     unlink("\(workspace)/journal")
     let deleted = planned.filter(\.update.new.isZero).map(\.target)
+    let bulk = isBulk ? planned.map(\.target) : []
     abort()
-    for name in deleted {
-      logs?.remove(name, in: refs)
-      refs.removeEmptyParents(of: name)
-    }
+    for name in deleted { logs?.remove(name, in: refs) }
+    for name in bulk.isEmpty ? deleted : bulk { refs.removeEmptyParents(of: name) }
+  }
+
+  /// Many changes become one new `packed-refs`: a file for each would have to reach the disk one by one.
+  private var isBulk: Bool { planned.count > 16 }
+
+  private mutating func lockPacked() throws {
+    guard !hasPackedLock, isBulk || planned.contains(where: \.update.new.isZero) else { return }
+    try acquire(Array("packed-refs".utf8), of: nil, within: packedLockTimeout)
+    hasPackedLock = true
   }
 
   /// Releases the locks.
@@ -130,6 +169,11 @@ extension RefTransaction {
       throw failure(name, "unable to resolve reference '\(text(name))': reference broken")
     }
     try compare(update, current)
+    if !update.new.isZero, !update.isCommit, target.starts(with: "refs/heads/".utf8) {
+      throw RefFailure(
+        message: "cannot update ref '\(text(name))': trying to write non-commit object \(update.new) to branch "
+          + "'\(text(name))'")
+    }
     return Planned(update: update, target: target, current: current ?? ObjectID([]))
   }
 

@@ -124,12 +124,13 @@ extension Repositories {
     }
   }
 
-  /// At the receiver's start: deletes the quarantines of pushes that the server never heard of. Those it knows stay
-  /// until it asks to keep or discard them.
+  /// At the receiver's start: finishes what a killed one had decided about refs, and deletes the quarantines of pushes
+  /// that the server never heard of. Those it knows stay until it asks to keep or discard them.
   func sweepQuarantines(logger: Logger) throws {
     guard Files.exists(directory) else { return }
     for name in try Files.names(in: directory) where name.hasSuffix(".git") {
       guard let app = AppID(String(name.dropLast(4))) else { continue }
+      try RefLocks.sweep(refs(app))
       let quarantines = "\(path(app))/\(Quarantine.directoryName)"
       guard Files.exists(quarantines) else { continue }
       for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) {

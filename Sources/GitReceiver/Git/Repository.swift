@@ -124,62 +124,63 @@ extension Repository {
   }
 }
 
+extension Repository {
+  /// What a tag leads to in the end; `nil` for everything that is no tag, or leads nowhere. Throws ``GitError``.
+  func peel(_ id: ObjectID) throws(GitError) -> ObjectID? {
+    var id = id
+    for depth in 0..<1000 {
+      guard let kind = try header(of: id)?.kind else { return nil }
+      guard kind == .tag else { return depth == 0 ? nil : id }
+      guard let tag = ObjectLinks.tag(try contents(of: id, .tag)) else { return nil }
+      id = tag.target
+    }
+    return nil
+  }
+}
+
 // MARK: Refs
 
 extension Repository {
-  /// All refs and the objects they name, symbolic ones left out. Throws ``GitError``.
-  func refs() throws(GitError) -> [(name: String, id: ObjectID)] {
-    var iterator: OpaquePointer?
-    try git("list the refs of '\(path)'") { git_reference_iterator_new(&iterator, handle) }
-    defer { git_reference_iterator_free(iterator) }
-    var refs: [(name: String, id: ObjectID)] = []
-    while true {
-      var reference: OpaquePointer?
-      var done = false
-      try git("list the refs of '\(path)'") {
-        let code = git_reference_next(&reference, iterator)
-        done = code == GIT_ITEROVER.rawValue
-        return done ? 0 : code
-      }
-      if done { return refs }
-      defer { git_reference_free(reference) }
-      guard let name = git_reference_name(reference), let target = git_reference_target(reference) else { continue }
-      refs.append((String(cString: name), ObjectID(target.pointee)))
-    }
+  /// All refs and the objects they name. Throws ``SystemError``.
+  func refs() throws -> [(name: String, id: ObjectID)] {
+    try RefFiles(path).all().map { (String(decoding: $0.name, as: UTF8.self), $0.id) }
   }
 
-  /// What a ref names; `nil` when it does not exist. Throws ``GitError``.
-  func target(of ref: RefName) throws(GitError) -> ObjectID? {
-    var oid = git_oid()
-    let found = try gitFound("read '\(ref)'") { git_reference_name_to_id(&oid, handle, ref.description) }
-    return found ? ObjectID(oid) : nil
-  }
+  /// What a ref names; `nil` when it does not exist. Throws ``SystemError``.
+  func target(of ref: RefName) throws -> ObjectID? { try RefFiles(path).resolve(ref.bytes)?.id }
 
   /// Compare-and-swap: moves the ref from `old` to `new` (zero: not there), durably. `false` when it stands elsewhere.
-  /// Callers hold the repository's lock. Throws ``GitError``.
-  func move(_ ref: RefName, from old: ObjectID, to new: ObjectID) throws(GitError) -> Bool {
-    let current = try target(of: ref) ?? ObjectID([])
-    guard current == old else { return false }
-    if new.isZero {
-      try git("delete '\(ref)'") { git_reference_remove(handle, ref.description) }
+  /// Throws ``GitError``, also when somebody else holds the ref's lock for longer than a moment.
+  func move(_ ref: RefName, from old: ObjectID, to new: ObjectID) throws -> Bool {
+    var transaction = RefTransaction(RefLocks(RefFiles(path)))
+    transaction.lockTimeout = .seconds(2)
+    transaction.add(try update(ref, from: old, to: new))
+    do {
+      try transaction.prepare()
+      try transaction.commit(logs: nil)
       return true
+    } catch let error as RefFailure {
+      if try target(of: ref) ?? ObjectID([]) != old { return false }
+      throw GitError(.internalError, error.message)
     }
-    var oid = new.oid
-    var reference: OpaquePointer?
-    defer { git_reference_free(reference) }
-    if old.isZero {
-      try git("create '\(ref)'") { git_reference_create(&reference, handle, ref.description, &oid, 0, nil) }
-    } else {
-      var expected = old.oid
-      try git("move '\(ref)'") {
-        git_reference_create_matching(&reference, handle, ref.description, &oid, 1, &expected, nil)
-      }
+  }
+
+  /// One change of a ref, as a transaction takes it.
+  func update(_ ref: RefName, from old: ObjectID, to new: ObjectID) throws(GitError) -> RefTransaction.Update {
+    var update = RefTransaction.Update(name: ref.bytes, old: old, new: new)
+    if !new.isZero {
+      update.isCommit = try header(of: new)?.kind == .commit
+      update.peeled = try peel(new)
     }
-    return true
+    return update
   }
 
   /// Makes HEAD name the branch, so that a clone checks it out.
   func setHead(_ ref: RefName) throws(GitError) {
     try git("point HEAD to '\(ref)'") { git_repository_set_head(handle, ref.description) }
   }
+}
+
+extension RefName {
+  var bytes: [UInt8] { Array(description.utf8) }
 }

@@ -14,14 +14,17 @@ final class SideBand: @unchecked Sendable {  // everything mutable, and the tran
 
   private let transport: any GitTransport
   private let multiplexed: Bool
+  private let reports: Bool
   private let lock = Mutex(State())
 
   static let keepAliveInterval: Duration = .seconds(5)
   private static let maximumPiece = PktLine.maximumData - 1
 
-  init(_ transport: any GitTransport, multiplexed: Bool) {
+  /// `reports`: the client has asked for a report.
+  init(_ transport: any GitTransport, multiplexed: Bool, reports: Bool = true) {
     self.transport = transport
     self.multiplexed = multiplexed
+    self.reports = reports
   }
 
   /// The client has gone, as far as we know.
@@ -38,8 +41,9 @@ final class SideBand: @unchecked Sendable {  // everything mutable, and the tran
 
   func progress(_ text: String) { progress(text.utf8) }
 
-  /// The report. Text may still follow it.
+  /// The report, for a client that wants one. Text may still follow it.
   func report(_ bytes: [UInt8]) {
+    guard reports else { return }
     send { [self] in
       guard multiplexed else { return try write(bytes) }
       try band(1, bytes)

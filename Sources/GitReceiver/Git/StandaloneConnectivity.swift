@@ -3,6 +3,8 @@ struct MissingObject: Error {
   let id: ObjectID
   /// `nil`: the ref itself names it.
   let kind: ObjectKind?
+
+  var message: String { kind.map { "missing \($0.name) object '\(id)'" } ?? "bad object \(id)" }
 }
 
 /// Whether everything that new refs reach is there, in a repository that others write to as well: what merely lies in

@@ -59,7 +59,8 @@ final class StandaloneSession {
 
     try advertise(version)
     guard let request = try receiveCommands() else { return 0 }
-    let client = SideBand(transport, multiplexed: request.client.sideBand)
+    let client = SideBand(
+      transport, multiplexed: request.client.sideBand, reports: request.client.reportStatus)
     var push = StandalonePush(request.commands)
 
     // The pack goes into a quarantine; nothing of it is seen before pre-receive has agreed.
@@ -129,11 +130,9 @@ final class StandaloneSession {
   private func refuseObjects(_ error: any Error, _ request: ReceivePack, _ client: SideBand) {
     quarantine = nil
     let shown = Explanation(error)
-    client.progress("fatal: \(shown.message)\n")
     report(
       PushReport(
-        unpackError: shown.message, results: request.commands.map { ($0.name, .rejected("unpacker error")) }),
-      request, client)
+        unpackError: shown.message, results: request.commands.map { ($0.name, .rejected("unpacker error")) }), client)
     client.end()
     // Where its end is, only a sound pack says: read until the client, who has our report by now, closes.
     input.drain(limit: Self.drainLimit)
@@ -147,6 +146,7 @@ final class StandaloneSession {
     let tips = try refs.all().map(\.id) + repository.alternateTips()
     var check = StandaloneConnectivity(
       repository: store, pushed: pushed, tips: tips, shallow: try repository.shallow(), clientShallow: request.shallow)
+    var complaints: [String] = []
     for index in push.commands.indices where !push.commands[index].command.isDelete {
       do {
         let cut = try check.check(push.commands[index].command.new)
@@ -154,27 +154,25 @@ final class StandaloneSession {
         if !cut.isEmpty, !settings.shallowUpdate { push.commands[index].refusal = "shallow update not allowed" }
       } catch {
         push.commands[index].refusal = "missing necessary objects"
-        if let missing = error as? MissingObject {
-          let text = missing.kind.map { "missing \($0.name) object '\(missing.id)'" } ?? "bad object \(missing.id)"
-          client.progress("fatal: \(text)\n")
-        } else {
-          client.progress("fatal: \(Explanation(error).message)\n")
-        }
+        complaints.append("fatal: \((error as? MissingObject)?.message ?? Explanation(error).message)\n")
       }
     }
+    // git checks all together, which the client hears of, and then one by one, which it does not.
+    if let first = complaints.first { client.progress(first) }
+    for complaint in complaints { hooks.complain(complaint) }
   }
 
   // MARK: The end
 
-  private func report(_ report: PushReport, _ request: ReceivePack, _ client: SideBand) {
+  private func report(_ report: PushReport, _ client: SideBand) {
     Checkpoint.reach("push.before-report")
-    if request.client.reportStatus { client.report(report.encoded) }
+    client.report(report.encoded)
   }
 
   /// Reports, and runs what comes after; its output still reaches the client.
   private func finish(_ push: StandalonePush, _ request: ReceivePack, _ client: SideBand) throws -> Int32 {
     quarantine = nil
-    report(PushReport(results: push.commands.map { ($0.command.name, $0.result) }), request, client)
+    report(PushReport(results: push.commands.map { ($0.command.name, $0.result) }), client)
     try runPostHooks(push, request, client)
     client.end()
     return 0

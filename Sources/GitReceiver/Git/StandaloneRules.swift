@@ -13,7 +13,7 @@ struct StandaloneRules {
     let command = item.command
     let name = String(decoding: command.name, as: UTF8.self)
     guard RefFormat.isValid(command.name, deleting: command.isDelete) else {
-      error("refusing to \(command.isDelete ? "update" : "create") funny ref '\(name)' remotely")
+      error("refusing to create funny ref '\(name)' remotely")
       return "funny refname"
     }
     if session.repository.isCheckedOut(command.name), let refusal = checkCurrent(name) { return refusal }
@@ -47,7 +47,12 @@ struct StandaloneRules {
         item.didNotExist = true
       }
     }
-    return RefTransaction.Update(name: command.name, old: old, new: command.new)
+    var update = RefTransaction.Update(name: command.name, old: old, new: command.new)
+    if !command.isDelete {
+      update.isCommit = try store.header(of: command.new)?.kind == .commit
+      update.peeled = try store.peel(command.new)
+    }
+    return update
   }
 
   private func checkDelete(_ command: RefCommand, _ name: String) -> String? {

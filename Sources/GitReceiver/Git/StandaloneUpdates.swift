@@ -11,11 +11,59 @@ extension StandaloneSession {
     try writeShallow(push)
     if request.client.atomic {
       try applyTogether(&push, rules, client)
-    } else {
-      for index in push.commands.indices where push.commands[index].isOpen {
-        try applyOne(&push.commands[index], rules, client)
-      }
+      return
     }
+    let open = push.commands.indices.filter { push.commands[$0].isOpen }
+    if open.count > 16, !hooks.exists("update"), !hooks.exists("reference-transaction") {
+      return try applyInBulk(open, &push, rules, client)
+    }
+    for index in open {
+      guard let update = try checked(&push.commands[index], rules, client) else { continue }
+      try perform(update, &push.commands[index], client)
+    }
+  }
+
+  /// What is to be done for the command; `nil`: it is refused now.
+  private func checked(
+    _ item: inout StandalonePush.Item, _ rules: StandaloneRules, _ client: SideBand
+  ) throws -> RefTransaction.Update? {
+    item.refusal = try rules.check(&item, client)
+    return item.refusal == nil ? try rules.update(for: &item) : nil
+  }
+
+  private func perform(
+    _ update: RefTransaction.Update, _ item: inout StandalonePush.Item, _ client: SideBand
+  ) throws {
+    var transaction = transaction()
+    transaction.add(update)
+    do {
+      try perform(&transaction, client)
+    } catch let error as RefFailure {
+      client.progress("error: \(error.message)\n")
+      item.refusal = "failed to update ref"
+    }
+  }
+
+  /// Many refs at once, each on its own merits; only without hooks that look at one ref after the other. What does not
+  /// go together with the others is tried afterwards, one by one.
+  private func applyInBulk(
+    _ open: [Int], _ push: inout StandalonePush, _ rules: StandaloneRules, _ client: SideBand
+  ) throws {
+    var transaction = transaction()
+    var admitted: [Int] = []
+    var left: [(index: Int, update: RefTransaction.Update)] = []
+    for index in open {
+      guard let update = try checked(&push.commands[index], rules, client) else { continue }
+      if try transaction.admit(update) { admitted.append(index) } else { left.append((index, update)) }
+    }
+    do {
+      try transaction.commit(logs: logs)
+    } catch {
+      let failure = error as? RefFailure ?? RefFailure(message: Explanation(error).message)
+      client.progress("error: \(failure.message)\n")
+      for index in admitted { push.commands[index].refusal = "failed to update ref" }
+    }
+    for (index, update) in left { try perform(update, &push.commands[index], client) }
   }
 
   private func transaction() -> RefTransaction {
@@ -25,31 +73,13 @@ extension StandaloneSession {
     return transaction
   }
 
-  private func applyOne(
-    _ item: inout StandalonePush.Item, _ rules: StandaloneRules, _ client: SideBand
-  ) throws {
-    var transaction = transaction()
-    if let refusal = try rules.check(&item, client) {
-      item.refusal = refusal
-      return
-    }
-    transaction.add(try rules.update(for: &item))
-    do {
-      try perform(&transaction, client)
-    } catch let error as RefFailure {
-      client.progress("error: \(error.message)\n")
-      item.refusal = "failed to update ref"
-    }
-  }
-
   private func applyTogether(_ push: inout StandalonePush, _ rules: StandaloneRules, _ client: SideBand) throws {
     var transaction = transaction()
     for index in push.commands.indices where push.commands[index].isOpen {
-      if let refusal = try rules.check(&push.commands[index], client) {
-        push.commands[index].refusal = refusal
+      guard let update = try checked(&push.commands[index], rules, client) else {
         return push.refuseAll("atomic push failure")
       }
-      transaction.add(try rules.update(for: &push.commands[index]))
+      transaction.add(update)
     }
     do {
       try perform(&transaction, client)
@@ -96,7 +126,6 @@ extension StandaloneSession {
 
 extension StandaloneSession {
   private func pushOptions(_ request: ReceivePack) -> [String: String] {
-    guard request.client.pushOptions else { return [:] }
     var variables = ["GIT_PUSH_OPTION_COUNT": "\(request.options.count)"]
     for (number, option) in request.options.enumerated() { variables["GIT_PUSH_OPTION_\(number)"] = option }
     return variables

@@ -19,12 +19,14 @@ struct TreeTar {
   private let time: Int64
   private var entries = 0
   private var bytes: Int64 = 0
+  private var missing = MissingContents()
 
-  /// Writes the whole tree of the commit to the descriptor. Throws ``GitError`` or the Archive room's error; the
-  /// stream is then torn, and its reader refuses it.
-  static func write(_ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits())
-    throws
-  {
+  /// Writes the whole tree of the commit to the descriptor. Returns what the tree names and does not hold. Throws
+  /// ``GitError`` or the Archive room's error; the stream is then torn, and its reader refuses it.
+  @discardableResult
+  static func write(
+    _ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits()
+  ) throws -> MissingContents {
     let data = try repository.contents(of: ObjectID(commit), .commit)
     guard let links = ObjectLinks.commit(data) else {
       throw GitError(.badObjects, "commit \(commit) has no readable head")
@@ -34,6 +36,7 @@ struct TreeTar {
       time: CommitText(data).time)
     try tar.tree(links.tree, prefix: [], depth: 0)
     try tar.writer.finish()
+    return tar.missing
   }
 
   private init(repository: Repository, writer: TarWriter, limits: Limits, time: Int64) {
@@ -58,7 +61,9 @@ struct TreeTar {
     case .directory:
       try writer.directory(path: path, mtime: time)
       try tree(entry.id, prefix: path + [UInt8(ascii: "/")], depth: depth + 1)
-    case .submodule: try writer.directory(path: path, mtime: time)
+    case .submodule:
+      missing.submodules.add(path)
+      try writer.directory(path: path, mtime: time)
     case .symlink: try writer.symlink(path: path, target: try contents(entry.id, path), mtime: time)
     case .executable: try writer.file(path: path, mode: 0o755, mtime: time, bytes: try contents(entry.id, path))
     case .file: try writer.file(path: path, mtime: time, bytes: try contents(entry.id, path))
@@ -67,6 +72,7 @@ struct TreeTar {
 
   private mutating func contents(_ id: ObjectID, _ path: [UInt8]) throws -> [UInt8] {
     let data = try repository.contents(of: id, .blob)
+    if MissingContents.isPointer(data) { missing.pointers.add(path) }
     bytes += Int64(data.count)
     guard bytes <= limits.bytes else { throw limit("has more than \(limits.bytes >> 20) MiB", path) }
     return data
@@ -74,6 +80,47 @@ struct TreeTar {
 
   private func limit(_ what: String, _ path: [UInt8]) -> GitError {
     GitError(.limit, "the pushed tree \(what), at '\(shown(path))'", next: "keep generated files out of the repository")
+  }
+}
+
+/// What a pushed tree names and git does not send: submodules, and files that Git LFS keeps elsewhere.
+struct MissingContents: Equatable, Sendable {
+  /// How many, and the first few paths.
+  struct Paths: Equatable, Sendable {
+    private(set) var count = 0
+    private(set) var first: [String] = []
+
+    mutating func add(_ path: [UInt8]) {
+      count += 1
+      if first.count < 3 { first.append(GitReceiver.shown(path)) }
+    }
+
+    var text: String {
+      first.map { "'\($0)'" }.joined(separator: ", ") + (count > first.count ? " and \(count - first.count) more" : "")
+    }
+  }
+
+  var submodules = Paths()
+  var pointers = Paths()
+
+  /// A pointer file of Git LFS (git-lfs specification, "The Pointer"): below 1,024 bytes, and starts so.
+  static func isPointer(_ data: [UInt8]) -> Bool {
+    data.count <= 1024 && data.starts(with: "version https://git-lfs.github.com/spec/v1\n".utf8)
+  }
+
+  /// For the person who pushes; empty when nothing is missing.
+  var warning: String {
+    var text = ""
+    if submodules.count > 0 {
+      text += PushText.error("submodules are not fetched; empty in the build: \(submodules.text)")
+      text += PushText.error("next: commit their files, or fetch them while building")
+    }
+    if pointers.count > 0 {
+      let count = pointers.count == 1 ? "1 file is" : "\(pointers.count) files are"
+      text += PushText.error("\(count) in Git LFS; the build sees pointers instead: \(pointers.text)")
+      text += PushText.error("next: commit the contents (git lfs migrate export), or fetch them while building")
+    }
+    return text
   }
 }
 
