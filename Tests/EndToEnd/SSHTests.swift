@@ -14,6 +14,17 @@ extension EndToEnd {
       )
     }
 
+    /// What it holds when nothing has changed for half a second.
+    private func settled(_ pid: Int32) async throws -> (threads: Int, descriptors: Int) {
+      var (last, same) = (try held(pid), 0)
+      try await eventually("the receiver has come to rest") {
+        let now = try held(pid)
+        (last, same) = (now, now == last ? same + 1 : 0)
+        return same >= 25
+      }
+      return last
+    }
+
     private func receiver(_ paas: Installation) async throws -> Int32 {
       struct Shown: Decodable { var receiver_pid: Int32? }
       return try #require(try await paas.json(Shown.self, ["platform"]).receiver_pid)
@@ -43,13 +54,14 @@ extension EndToEnd {
       try await Installation.with { paas in
         #expect(try await paas.ssh(["apps"]).status == 0)
         let (pid, port) = (try await receiver(paas), try await paas.port("ssh"))
-        try await eventually("the first session is over") { try held(pid).threads < 6 }
-        let before = try held(pid)
+        for _ in 0..<3 { #expect(try await paas.ssh(["apps"]).status == 0) }
+        let before = try await settled(pid)
         for number in 0..<300 {
           try touch(port, ["", "SSH-2.0-x\r\n", "SSH-2.0-x\r\n\0\0\u{1}\u{4}", "nothing of the kind\n"][number % 4])
         }
-        for _ in 0..<3 { #expect(try await paas.ssh(["apps"]).status == 0) }
-        #expect(try await paas.ssh(["git-receive-pack", "'../x'"]).status == 2)
+        // From elsewhere: those above may still take all that their address is granted.
+        for _ in 0..<3 { #expect(try await paas.ssh(["apps"], options: ["-b", "127.0.0.2"]).status == 0) }
+        #expect(try await paas.ssh(["git-receive-pack", "'../x'"], options: ["-b", "127.0.0.2"]).status == 2)
         try await eventually("threads and descriptors are as before", within: .seconds(60)) {
           let now = try held(pid)
           return now.threads <= before.threads && now.descriptors <= before.descriptors

@@ -60,7 +60,7 @@ struct SSHClientTests {
     let result = try await harness.ssh("run sleep", options: alive)
     #expect(result.status == 0, "\(result.errors)")
     let parts = result.errors.split(separator: "Entering interactive session", maxSplits: 1)
-    let answers = try #require(parts.last).ranges(of: "receive packet: type 82")  // SSH_MSG_REQUEST_FAILURE
+    let answers = try #require(parts.last).ranges(of: "receive packet: type 81")  // SSH_MSG_REQUEST_SUCCESS
     #expect(parts.count == 2 && answers.count >= 2, "\(result.errors)")
   }
 
