@@ -112,7 +112,9 @@ struct SSHLimitsTests {
       ("LOGIN_SECONDS", "0", "PAAS_SSH_LOGIN_SECONDS is '0', not a number from 1 to 3600"),
       ("SESSIONS", "-1", "PAAS_SSH_SESSIONS is '-1', not a number from 1 to 100000"),
       ("SESSIONS", "1e3", "PAAS_SSH_SESSIONS is '1e3', not a number from 1 to 100000"),
-      ("SESSIONS", "99999999999999999999", "PAAS_SSH_SESSIONS is '99999999999999999999', not a number from 1 to 100000"),
+      (
+        "SESSIONS", "99999999999999999999", "PAAS_SSH_SESSIONS is '99999999999999999999', not a number from 1 to 100000"
+      ),
       ("SESION", "1", "'PAAS_SSH_SESION' is no setting of the SSH server"),
     ])
   func refused(_ name: String, _ value: String, _ message: String) {

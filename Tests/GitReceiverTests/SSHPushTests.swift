@@ -82,8 +82,8 @@ private final class PlatformHalf: Sendable {
 
 @Suite("git push over SSH")
 struct SSHPushTests {
-  private func git(_ harness: SSHHarness, _ arguments: String...) async throws -> Ended {
-    let ssh = (["ssh"] + harness.options + ["-i", harness.key]).joined(separator: " ")
+  private func git(_ harness: SSHHarness, ssh options: [String] = [], _ arguments: String...) async throws -> Ended {
+    let ssh = (["ssh"] + options + harness.options + ["-i", harness.key]).joined(separator: " ")
     return try await execute(
       "/usr/bin/git", ["-C", "\(harness.directory)/work"] + arguments,
       environment: [
@@ -125,6 +125,24 @@ struct SSHPushTests {
     let push = try await git(harness, "push", "ssh://git@127.0.0.1:\(harness.port)/hello", "main")
     #expect(push.status == 1)
     #expect(push.errors.contains("! [remote rejected] main -> main (B01: no buildpack fits)"))
+  }
+
+  @Test("a push far beyond the limit at which the client changes keys arrives whole")
+  func rekey() async throws {
+    let platform = try PlatformHalf(commits: true)
+    let harness = try await SSHHarness(platform: platform.answer)
+    try await commit(harness)
+    var random = SystemRandomNumberGenerator()
+    let noise = (0..<(12 << 20) / 8).flatMap { _ in withUnsafeBytes(of: random.next() as UInt64, Array.init) }
+    try Files.writeDurably(noise, to: "\(harness.directory)/work/noise")
+    _ = try await git(harness, "add", ".")
+    _ = try await git(harness, "commit", "-q", "-m", "Noise")
+    let options = ["-v", "-o", "RekeyLimit=1M"]
+    let push = try await git(harness, ssh: options, "push", "ssh://paas@127.0.0.1:\(harness.port)/hello.git", "main")
+    #expect(push.status == 0, "\(push.errors)")
+    #expect(push.errors.ranges(of: "SSH2_MSG_NEWKEYS received").count > 8)
+    let size = platform.state.withLock { $0.source.count }
+    #expect(size > 12 << 20)
   }
 
   @Test("a push to a name that is none is refused before anything is asked of the platform")

@@ -50,7 +50,7 @@ final class RawClient: Sendable {
   func send(_ text: String) async { await send(Array(text.utf8)) }
 
   /// Everything until the server closes; `nil` when it does not within `seconds`.
-  func readToEnd(seconds: Int = 15) async -> [UInt8]? {
+  func readToEnd(seconds: Int = 60) async -> [UInt8]? {
     await blocking { [self] in
       var limit = timeval(tv_sec: seconds, tv_usec: 0)
       setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
