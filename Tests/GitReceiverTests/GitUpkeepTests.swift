@@ -153,7 +153,7 @@ struct GitUpkeepTests {
     let ids = try await bare("rev-list", "--objects", "--all").text.split(separator: "\n").compactMap {
       ObjectID(Array($0.prefix(40).utf8)[...])
     }
-    #expect(try libgit2.contains(ids[0]))
+    #expect(libgit2.contains(ids[0]))
     _ = try #require(try upkeep().run())
     for id in ids {
       #expect(try old.object(id) != nil)
