@@ -75,9 +75,12 @@ extension FetchScenario {
       client: "clone $URL c", expect: "exit 0"),
     FetchScenario(name: "only the list", client: "git_ls $URL", expect: "refs/tags/nested^{}"),
     FetchScenario(
-      name: "progress", client: "clone --progress $URL c", expect: "remote: Enumerating objects",
-      // We look for no new deltas, so there is nothing to compress; reused entries count otherwise for that reason.
-      mayDiffer: ["remote: Compressing objects", "remote: Total", "Receiving objects", "Resolving deltas"]),
+      // With a bitmap, git has nothing to count.
+      name: "progress", server: "rm objects/pack/*.bitmap", client: "clone --progress $URL c",
+      expect: "remote: Enumerating objects",
+      // We look for no new deltas, so there is nothing to compress, and reused entries are counted otherwise. How many
+      // bytes came how fast differs from run to run.
+      mayDiffer: ["remote: Compressing objects", "remote: Total", "Receiving objects: 100%"]),
   ]
 
   private static let shallow = [
@@ -232,7 +235,7 @@ extension FetchScenario {
     FetchScenario(
       name: "a blob with flipped bits",
       server: """
-        p=$(ls objects/pack/*.pack); chmod u+w $p
+        git update-ref -d refs/tags/of-blob; p=$(ls objects/pack/*.pack); chmod u+w $p
         for at in $(git verify-pack -v $p | awk '$2 == "blob" { print $5 + 5 }'); do
           printf '\\377\\000\\377' | dd of=$p bs=1 seek=$at conv=notrunc status=none
         done
