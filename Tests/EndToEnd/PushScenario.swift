@@ -64,11 +64,10 @@ struct PushStage {
     try await shell(Self.base + "\ncd '\(place)'\n" + scenario.setup, in: place)
     let before = try await shell(Self.state, in: place).out
     let program = receiver == .git ? "git-receive-pack" : "'\(Installation.binary)' receive-pack"
-    try Files.writeDurably(
-      "#!/bin/sh\necho called >>'\(root)/calls'\nexec \(program) \"$@\"\n".utf8, to: "\(root)/receiver", mode: 0o755)
     unlink("\(root)/calls")
     let mode = porcelain ? " --porcelain" : ""
     let act = """
+      \(Self.script("\(root)/receiver", "echo called >>'\(root)/calls'", program))
       RECEIVER='\(root)/receiver'
       push() { git push --receive-pack="$RECEIVER"\(mode) "$@"; }
       \(Self.raw)
@@ -80,6 +79,19 @@ struct PushStage {
     return Result(
       output: outcome.out, errors: outcome.err, status: outcome.status,
       state: try await shell(Self.state, in: place).out, before: before, calls: calls)
+  }
+
+  /// Shell that writes a program. Not written by this process: a child that another thread starts meanwhile would
+  /// hold it open, and then nobody may execute it.
+  static func script(_ path: String, _ before: String, _ program: String) -> String {
+    """
+    cat >'\(path)' <<'PROGRAM'
+    #!/bin/sh
+    \(before)
+    exec \(program) "$@"
+    PROGRAM
+    chmod +x '\(path)'
+    """
   }
 
   @discardableResult

@@ -27,6 +27,20 @@ struct PushScenarioTests {
     }
   }
 
+  @Test("on purpose not as git: one ref whose object is gone does not stop pushes to the others")
+  func brokenRef() async throws {
+    let stage = try PushStage()
+    defer { stage.remove() }
+    let scenario = PushScenario(
+      "a broken ref", setup: "echo 1111111111111111111111111111111111111111 >server.git/refs/heads/broken",
+      "push ../server.git main", says: "", changes: true)
+    let theirs = try await stage.run(scenario, .git, porcelain: true)
+    #expect(theirs.output.contains("missing necessary objects"))
+    let ours = try await stage.run(scenario, .ours, porcelain: true)
+    #expect(ours.status == 0 && ours.calls == 1 && ours.before != ours.state, "\(ours)")
+    #expect(ours.state.contains("refs/heads/broken 1111111111111111111111111111111111111111"))
+  }
+
   @Test("there are at least 45 scenarios, each with a name of its own")
   func count() {
     #expect(PushScenarios.all.count >= 45)

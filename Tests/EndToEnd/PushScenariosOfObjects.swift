@@ -54,12 +54,34 @@ extension PushScenarios {
       """, says: "unpacker error", changes: false,
       differences: unpackLine),
     PushScenario(
+      "an object that fsck refuses, where fsck is wanted", setup: "git -C server.git config receive.fsckObjects true",
+      evilTree, says: "unpacker error", changes: false,
+      differences: PushScenarios.packRefused + [
+        .init(lines: "remote: error: object ", reason: "git names fsck's rule, we say what is wrong")
+      ]),
+    PushScenario(
+      "an object that fsck refuses, where transfers want it",
+      setup: "git -C server.git config transfer.fsckObjects true",
+      evilTree, says: "unpacker error", changes: false,
+      differences: PushScenarios.packRefused + [
+        .init(lines: "remote: error: object ", reason: "git names fsck's rule, we say what is wrong")
+      ]),
+    PushScenario("an object that fsck refuses, where it is not wanted", evilTree, says: "evil", changes: true),
+    PushScenario(
       "a submodule's commit need not be there",
       """
       git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,module
       git commit -q -m module; push ../server.git main
       """, says: "main", changes: true),
   ]
+
+  /// A tree with an entry `..`.
+  private static let evilTree = """
+    tree=$(printf '100644 ..\\0%b' "$(git rev-parse main:one.txt | sed 's/../\\\\x&/g')" |
+      git hash-object -w -t tree --literally --stdin)
+    git update-ref refs/heads/evil $(git commit-tree "$tree" -m evil)
+    push ../server.git evil
+    """
 
   static let unpackLine = [
     PushScenario.Difference(lines: "unpack ", reason: "git names its program or the step, we the reason")

@@ -37,7 +37,7 @@ struct ReceiveCrashTests {
     let before = try await place.refs()
     let names = (0..<refs).map { "main:refs/heads/new-\($0)" }.joined(separator: " ")
     let mark = "\(place.root)/reached"
-    try place.receiver(environment: "PAAS_CHECKPOINT=\(stage.checkpoint) PAAS_CHECKPOINT_FILE=\(mark)")
+    try await place.receiver(environment: "PAAS_CHECKPOINT=\(stage.checkpoint) PAAS_CHECKPOINT_FILE=\(mark)")
     let pushing = try place.start("push --atomic ../server.git +side:main :topic \(names)")
     try await eventually("the receiver stops at \(stage.checkpoint)") {
       Files.exists(mark) && Files.exists("\(place.root)/pid")
@@ -47,7 +47,7 @@ struct ReceiveCrashTests {
     #expect(await pushing.outcome().status != 0)
 
     // The next push does what was decided, removes what was not, and is not held up by the dead one's locks.
-    try place.receiver()
+    try await place.receiver()
     let next = try await place.run("push ../server.git old:main-again +old:refs/heads/topic-again")
     #expect(next.status == 0, "\(next)")
     let after = try await place.refs().filter { !$0.hasSuffix("-again") }
@@ -69,7 +69,7 @@ struct ReceiveCrashTests {
     let place = try await PushPlace()
     defer { place.remove() }
     let before = try await place.refs()
-    try place.receiver()
+    try await place.receiver()
     let outcome = try await place.run(
       """
       head -c 200000 /dev/urandom >noise; git add -A; git commit -q -m noise
@@ -89,7 +89,7 @@ struct ReceiveCrashTests {
   func nobodyListens() async throws {
     let place = try await PushPlace()
     defer { place.remove() }
-    try place.receiver()
+    try await place.receiver()
     _ = try await place.run(
       """
       (raw "report-status side-band-64k" "$ZERO $(git rev-parse main) refs/heads/new"
@@ -114,10 +114,10 @@ struct ReceiveCrashTests {
       HOOK
       chmod +x server.git/hooks/pre-receive
       """)
-    var outcomes: [Outcome] = []
+    try await place.receiver()
     async let first = place.run("push ../server.git main", receiver: receivers[0])
     async let second = place.run("push ../server.git +side:main", receiver: receivers[1])
-    outcomes = try await [first, second]
+    let outcomes = try await [first, second]
     #expect(outcomes.map(\.status).sorted() == [0, 1], "\(outcomes)")
     let loser = try #require(outcomes.first { $0.status == 1 })
     #expect(loser.err.contains("(failed to update ref)"), "\(loser)")
@@ -148,10 +148,9 @@ struct PushPlace {
   }
 
   /// Writes the program that serves pushes; it leaves its pid.
-  func receiver(environment: String = "") throws {
+  func receiver(environment: String = "") async throws {
     for (name, program) in [("ours", "'\(Installation.binary)' receive-pack"), ("git", "git-receive-pack")] {
-      let text = "#!/bin/sh\necho $$ >'\(root)/pid'\nexec env \(environment) \(program) \"$@\"\n"
-      try Files.writeDurably(text.utf8, to: "\(root)/\(name)", mode: 0o755)
+      try await setUp(PushStage.script("\(root)/\(name)", "echo $$ >'\(root)/pid'", "env \(environment) \(program)"))
     }
   }
 
@@ -167,7 +166,7 @@ struct PushPlace {
   }
 
   func run(_ act: String, receiver: String = "ours") async throws -> Outcome {
-    if !Files.exists("\(root)/\(receiver)") { try self.receiver() }
+    if !Files.exists("\(root)/\(receiver)") { try await self.receiver() }
     return await (try start(act, receiver: receiver)).outcome(within: .seconds(60))
   }
 

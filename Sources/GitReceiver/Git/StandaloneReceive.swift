@@ -66,7 +66,7 @@ final class StandaloneSession {
     // The pack goes into a quarantine; nothing of it is seen before pre-receive has agreed.
     var pushed = PackContents()
     do {
-      pushed = try receiveObjects(request)
+      pushed = try receiveObjects(request, client)
     } catch {
       refuseObjects(error, request, client)
       return 0
@@ -110,7 +110,7 @@ final class StandaloneSession {
 
   // MARK: Objects
 
-  private func receiveObjects(_ request: ReceivePack) throws -> PackContents {
+  private func receiveObjects(_ request: ReceivePack, _ client: SideBand) throws -> PackContents {
     guard request.expectsPack else { return PackContents() }
     let quarantine = try StandaloneQuarantine(objects: repository.objects)
     self.quarantine = quarantine
