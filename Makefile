@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 
-.PHONY: help demo demo-stop build test check format lint graph packages bench clean
+.PHONY: help demo demo-stop build test check format lint graph packages bench bench-receive clean
 
 help: ## what this file can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -39,6 +39,9 @@ graph: ## who imports whom, as the targets say
 
 bench: build ## the numbers of the README
 	@Benchmarks/push-to-live
+
+bench-receive: build ## pushes, clones and sessions against OpenSSH and git; PAAS_BENCH_BUNDLE names a history
+	@Benchmarks/git-receive all
 
 clean:
 	rm -rf .build
