@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 
-.PHONY: help demo demo-stop build test check format lint graph packages bench fuzz asan tsan clean
+.PHONY: help demo demo-stop build test check format lint graph packages bench bench-receive fuzz asan tsan clean
 
 help: ## what this file can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -48,6 +48,9 @@ asan: ## the receiver's tests with AddressSanitizer
 
 tsan: ## the receiver's tests with ThreadSanitizer
 	scripts/sanitize thread .build-tsan
+
+bench-receive: build ## pushes, clones and sessions against OpenSSH and git; PAAS_BENCH_BUNDLE names a history
+	@Benchmarks/git-receive all
 
 clean:
 	rm -rf .build .build-fuzz .build-asan .build-tsan

@@ -37,7 +37,7 @@ enum Server {
     let api = parts.serveAPI(receiver: receiver, router: router)
     try await router.begin(adopting: sockets.living.map(RouterProcess.adopt))
     try await receiver.begin()
-    try await waitUntilServing(sockets)
+    try await waitUntilServing(sockets, receiver: receiver)
     let reconciler = Task { await parts.controlPlane.run() }
     announce(configuration, sockets, parts)
 
@@ -94,12 +94,18 @@ enum Server {
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)  // the soft limit simply stays where it was
   }
 
-  /// Until both front doors answer a stranger.
-  private static func waitUntilServing(_ sockets: Sockets) async throws(StartError) {
+  /// Until both front doors answer a stranger. A receiver that ends again and again has said why.
+  private static func waitUntilServing(_ sockets: Sockets, receiver: Supervisor) async throws(StartError) {
     let doors = [(sockets.ssh.address, "SSH-2.0", ""), (sockets.http.address, "HTTP/1.1", "GET / HTTP/1.0\r\n\r\n")]
     for (address, answer, question) in doors {
-      guard await Probe.answers(address, question: question, with: answer, within: .seconds(30)) else {
-        throw StartError("nothing answers on \(address) after 30 seconds", next: "look at the log above")
+      let deadline = ContinuousClock.now + .seconds(30)
+      while await !Probe.answers(address, question: question, with: answer, within: .seconds(1)) {
+        guard await receiver.ends < 3 else {
+          throw StartError("the receiver does not start", next: "look at its words in the log above")
+        }
+        guard ContinuousClock.now < deadline else {
+          throw StartError("nothing answers on \(address) after 30 seconds", next: "look at the log above")
+        }
       }
     }
   }

@@ -18,6 +18,8 @@ actor Supervisor {
   }
 
   private(set) var state = State.idle
+  /// How often the role has ended by itself.
+  private(set) var ends = 0
   private let name: String
   private let start: @Sendable () throws -> Running
   private let logger: Logger
@@ -49,6 +51,7 @@ actor Supervisor {
       guard state != .stopped else { return }
       logger.error("role ended, starting it again", metadata: ["role": "\(name)", "pid": "\(running.identity.pid)"])
       state = .waiting
+      ends += 1
       delay = .now - since > .seconds(10) ? .milliseconds(100) : min(delay * 2, .seconds(5))
       guard let next = await restart(after: delay) else { return }
       running = next

@@ -81,6 +81,31 @@ extension EndToEnd {
       }
     }
 
+    @Test("a damaged host key stops the start, and the receiver's words say what to do")
+    func damagedHostKey() async throws {
+      var template = Array("/tmp/paas-e2e-XXXXXX".utf8CString)
+      let data = String(cString: try #require(mkdtemp(&template)))
+      defer { try? Files.removeTree(data) }  // a leftover in /tmp fails no test
+      chmod(data, 0o711)
+      try Files.makeDirectory(data + "/receiver", mode: 0o711)
+      let key = data + "/receiver/ssh_host_ed25519_key"
+      try Files.writeDurably("damaged".utf8, to: key)
+      // A first start as root makes the roles' users; their key is theirs.
+      if geteuid() == 0, getpwnam("paas-receiver") == nil { try await Installation.with { _ in } }
+      let receiver = geteuid() == 0 ? getpwnam("paas-receiver") : nil
+      if let receiver { chown(key, receiver.pointee.pw_uid, receiver.pointee.pw_gid) }
+      let outcome = try await Program.run(
+        Installation.binary,
+        ["server", "--data", data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"],
+        limit: .seconds(60))
+      _ = try await Program.run(Installation.binary, ["server:stop", "--all", "--data", data], limit: .seconds(60))
+      #expect(outcome.status == 1)
+      #expect(
+        outcome.err.contains(
+          "paas: cannot use the host key '\(key)': it cannot be read as a private key; restore '\(key)', or remove it"))
+      #expect(outcome.err.contains("paas: the receiver does not start; look at its words in the log above"))
+    }
+
     @Test("a setting of the environment reaches the receiver, and a wrong one stops the start")
     func settings() async throws {
       try await Installation.with(environment: ["PAAS_SSH_IDLE_SECONDS": "1"]) { paas in

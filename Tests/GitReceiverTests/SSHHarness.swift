@@ -75,7 +75,8 @@ final class SSHHarness: Sendable {
   var unknownKey: String { "\(directory)/unknown" }
 
   init(
-    keyType: [String] = ["-t", "ed25519"], limits: SSHLimits = SSHLimits(),
+    keyType: [String] = ["-t", "ed25519"], publicKey: String? = nil,
+    limits: SSHLimits = SSHLimits(),
     platform: (@Sendable (StubServer.Request, _ repositories: Repositories) -> StubServer.Response)? = nil
   ) async throws {
     signal(SIGPIPE, SIG_IGN)
@@ -84,7 +85,8 @@ final class SSHHarness: Sendable {
     try Files.makeDirectory("\(directory)/data", mode: 0o700)
     _ = try await execute("/usr/bin/ssh-keygen", ["-q", "-N", "", "-f", "\(directory)/known"] + keyType)
     _ = try await execute("/usr/bin/ssh-keygen", ["-q", "-N", "", "-f", "\(directory)/unknown", "-t", "ed25519"])
-    let known = try Files.text("\(directory)/known.pub").split(separator: " ").prefix(2).joined(separator: " ")
+    let made = try Files.text("\(directory)/known.pub").split(separator: " ").prefix(2).joined(separator: " ")
+    let known = publicKey ?? made
     let account = account
     let repositories = Repositories(directory: "\(directory)/data/repositories")
     stub = try StubServer(path: "\(directory)/receiver.sock") { request in

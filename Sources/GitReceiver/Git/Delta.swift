@@ -64,13 +64,10 @@ enum Delta {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while true {
-      guard position < delta.count else { throw broken("has no readable size") }
+      guard position < delta.count, shift < 63 else { throw broken("has no readable size") }
       let byte = delta[position]
       position += 1
-      let bits = UInt64(byte & 0x7F)
-      // Zeros beyond any number's end change nothing, and git reads over them.
-      guard bits == 0 || shift < 56 else { throw broken("has no readable size") }
-      if bits != 0 { value |= bits << shift }
+      value |= UInt64(byte & 0x7F) << shift
       shift += 7
       if byte & 0x80 == 0 { return value }
     }
