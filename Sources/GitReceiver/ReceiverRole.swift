@@ -39,6 +39,11 @@ public enum ReceiverRole {
   /// How the settings of what a push may cost begin, in the environment.
   public static let pushPrefix = "PAAS_PUSH_"
 
+  /// Throws ``SettingError`` for a setting of what a push may cost that is unknown, or no number above 0.
+  public static func checkPushSettings(_ environment: [String: String]) throws(SettingError) {
+    _ = try PackLimits(environment: environment)
+  }
+
   /// Serves until the lifeline ends, and then ends the process at once: sessions without a server are of no use, and
   /// everything a push needs later is in the ledger. Returns only the exit status of a lifeline that is no descriptor.
   public static func main(_ configuration: ReceiverConfiguration, logger: Logger = Logger(label: "receiver")) throws

@@ -55,7 +55,10 @@ struct ServerCommand: AsyncParsableCommand {
       }
       return .seconds(number)
     }
-    do throws(SettingError) { _ = try SSHLimits(environment: environment) } catch {
+    do throws(SettingError) {
+      _ = try SSHLimits(environment: environment)
+      try ReceiverRole.checkPushSettings(environment)
+    } catch {
       throw StartError(error.message, next: error.nextStep)
     }
     let program: String

@@ -30,7 +30,10 @@ struct ServerConfiguration: Sendable {
 
   /// The receiver's, with the settings of its SSH server.
   var receiverEnvironment: [String: String] {
-    roleEnvironment.merging(environment.filter { $0.key.hasPrefix(SSHLimits.prefix) || $0.key.hasPrefix(ReceiverRole.pushPrefix) }) { $1 }
+    let settings = environment.filter { name, _ in
+      name.hasPrefix(SSHLimits.prefix) || name.hasPrefix(ReceiverRole.pushPrefix)
+    }
+    return roleEnvironment.merging(settings) { $1 }
   }
 
   /// Buildpacks lie in `--share`, else beside the program: PREFIX/share/paas, or the source tree it was built in.

@@ -55,9 +55,10 @@ struct GitPackLimitsTests {
     #expect(limits.time == .seconds(60))
     #expect(limits.remadeBytes == 17)
     for bad in ["", "0", "-1", "many", "1e9"] {
-      let error = #expect(throws: GitError.self) { try PackLimits(environment: ["PAAS_PUSH_OBJECTS": bad]) }
+      let error = #expect(throws: SettingError.self) { try PackLimits(environment: ["PAAS_PUSH_OBJECTS": bad]) }
       #expect(error?.message.contains("PAAS_PUSH_OBJECTS") == true)
     }
+    #expect(throws: SettingError.self) { try PackLimits(environment: ["PAAS_PUSH_OBJEKTS": "1"]) }
   }
 
   @Test("a delta that would make too large an object is refused before anything is made")

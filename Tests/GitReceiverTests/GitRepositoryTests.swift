@@ -157,7 +157,7 @@ struct GitTreeTarTests {
     let path = "\(directory.path)/tree.tar"
     let file = try checked("create") { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
     defer { close(file) }
-    try TreeTar.write(commit, of: try Repository.open("\(git.directory)/.git"), to: file, limits: limits)
+    try TreeTar.write(commit, of: try PackStore("\(git.directory)/.git"), to: file, limits: limits)
     return path
   }
 
@@ -207,7 +207,7 @@ struct GitTreeTarTests {
     let head = try CommitID(try await git("rev-parse", "HEAD").line)
     let null = try checked("open") { open("/dev/null", O_WRONLY | O_CLOEXEC) }
     defer { close(null) }
-    let missing = try TreeTar.write(head, of: try Repository.open("\(git.directory)/.git"), to: null)
+    let missing = try TreeTar.write(head, of: try PackStore("\(git.directory)/.git"), to: null)
     #expect(missing.pointers.count == 4 && missing.submodules.first == ["lib/module"])
     #expect(
       missing.warning == """

@@ -1,3 +1,5 @@
+import Platform
+
 /// What one push may cost. Every limit is checked before memory or disk is used for it, and an error names it.
 struct PackLimits: Sendable {
   /// Bytes of the pack as it arrives.
@@ -36,12 +38,16 @@ struct PackLimits: Sendable {
 
   init() {}
 
-  /// Reads the settings; what is not there keeps its default. Throws ``GitError`` for a value that is no number above 0.
-  init(environment: [String: String]) throws(GitError) {
-    for setting in Setting.allCases {
-      guard let text = environment[setting.rawValue] else { continue }
+  /// Reads `PAAS_PUSH_…` entries; what is not there keeps its default. Throws ``SettingError`` for one that is no number
+  /// above 0, or is unknown.
+  init(environment: [String: String]) throws(SettingError) {
+    for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix(ReceiverRole.pushPrefix) {
+      guard let setting = Setting(rawValue: name) else {
+        throw SettingError("'\(printable(name))' is no limit of a push", next: "docs/limits.md lists them")
+      }
       guard let value = Int(text), value > 0 else {
-        throw GitError(.internalError, "\(setting.rawValue)='\(text)' is no limit", next: "give a whole number above 0")
+        throw SettingError(
+          "\(name) is '\(printable(text))', not a number above 0", next: "correct it, or leave it out for the default")
       }
       set(setting, to: value)
     }

@@ -31,7 +31,8 @@ final class PackStore {
   /// for bases of deltas, `objectLimit` for one inflated object. Throws ``GitError`` and `SystemError`.
   init(_ path: String, quarantine: String? = nil, cacheBytes: Int = 32 << 20, objectLimit: Int = 4 << 30) throws {
     repository = try Repository.open(path, quarantine: quarantine)
-    reader = try PackReader(cacheBytes: cacheBytes, objectLimit: objectLimit)
+    reader = try PackReader(
+      cacheBytes: cacheBytes, objectLimit: objectLimit, spill: quarantine ?? "\(path)/objects")
     let own = [quarantine.map { "\($0)/objects" }, "\(path)/objects"].compactMap(\.self)
     directories = ObjectDirectory.all(from: own).map { ObjectDirectory(path: $0) }
     try refresh()

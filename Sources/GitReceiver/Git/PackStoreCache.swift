@@ -5,20 +5,31 @@ struct ObjectBuffer {
   var kind: ObjectKind
   let start: UnsafeMutableRawPointer
   let count: Int
+  private let isMapped: Bool
 
+  /// A large one lies in an unnamed file of `spill`, if there is such a directory and it can be written.
   /// Throws ``GitError`` when there is no memory.
-  init(kind: ObjectKind, count: Int) throws(GitError) {
+  init(kind: ObjectKind, count: Int, spill: String?) throws(GitError) {
+    self.kind = kind
+    self.count = count
+    if let spill, count > PackLimits.largeObject, let mapped = try? mapTemporaryFile(of: count, in: spill) {
+      // Where it cannot be mapped, memory will do: a reader need not be able to write to the repository.
+      start = mapped
+      isMapped = true
+      return
+    }
+    isMapped = false
     guard let start = malloc(max(count, 1)) else {
       throw GitError(.limit, "no memory for an object of \(count) bytes")
     }
-    self.kind = kind
     self.start = start
-    self.count = count
   }
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
-  func release() { free(start) }
+  func release() {
+    if isMapped { munmap(start, count) } else { free(start) }
+  }
 }
 
 /// Objects that others are deltas against, up to a number of bytes. One place per hash: a newcomer throws out who is

@@ -4,6 +4,7 @@ import Glibc
 /// Makes whole objects of what lies in packs: inflates, and applies deltas one after the other, never recursively.
 final class PackReader {
   let objectLimit: Int
+  private let spill: String?
   private let decompressor: OpaquePointer
   private let cache: BaseCache
   private var chain: [StoredEntry] = []
@@ -14,7 +15,9 @@ final class PackReader {
   /// git writes 4,095 at most.
   private static let longestChain = 10_000
 
-  init(cacheBytes: Int, objectLimit: Int) throws {
+  /// `spill`: where large objects are kept while they are read.
+  init(cacheBytes: Int, objectLimit: Int, spill: String? = nil) throws {
+    self.spill = spill
     guard let decompressor = libdeflate_alloc_decompressor() else {
       throw GitError(.internalError, "no memory to inflate with")
     }
@@ -72,7 +75,7 @@ final class PackReader {
       let entry = try pack.entry(at: at)
       if let kind = ObjectKind(rawValue: entry.type) {
         guard entry.size <= objectLimit else { throw tooLarge(entry.size) }
-        let buffer = try ObjectBuffer(kind: kind, count: entry.size)
+        let buffer = try ObjectBuffer(kind: kind, count: entry.size, spill: spill)
         do { try inflate(entry, pack, into: buffer.start) } catch {
           buffer.release()
           throw error
@@ -126,7 +129,7 @@ final class PackReader {
       baseSize == base.count
     else { throw pack.torn("has a damaged delta at byte \(entry.offset)") }
     guard size <= objectLimit else { throw tooLarge(size) }
-    let result = try ObjectBuffer(kind: base.kind, count: size)
+    let result = try ObjectBuffer(kind: base.kind, count: size, spill: spill)
     guard StoredDelta.apply(delta, from: at, to: base.bytes, into: result.start, size) else {
       result.release()
       throw pack.torn("has a damaged delta at byte \(entry.offset)")

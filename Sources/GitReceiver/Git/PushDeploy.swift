@@ -58,7 +58,7 @@ extension PushSession {
         app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject
       ) { descriptor in
         do {
-          tar.keep(try TreeTar.write(new, of: try repositories.open(app: app, with: push), to: descriptor))
+          tar.keep(try TreeTar.write(new, of: try repositories.objects(app: app, with: push), to: descriptor))
         } catch {
           tar.keep(error)
           throw error

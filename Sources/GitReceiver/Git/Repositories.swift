@@ -37,6 +37,12 @@ struct Repositories: Sendable {
     try Repository.open(path(app), quarantine: quarantine(app: app, push: push).path)
   }
 
+  /// All objects of an app's repository and of one push, for reading many of them.
+  func objects(app: AppID, with push: PushID) throws -> PackStore {
+    let quarantine = quarantine(app: app, push: push)
+    return try PackStore(path(app), quarantine: quarantine.exists ? quarantine.path : nil, cacheBytes: 8 << 20)
+  }
+
   /// One at a time per repository, across threads and processes: `flock` belongs to the open file, and each call opens
   /// its own. Blocking.
   func locked<Result>(_ app: AppID, _ body: () throws -> Result) throws -> Result {

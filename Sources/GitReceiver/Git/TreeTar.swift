@@ -13,7 +13,8 @@ struct TreeTar {
     var path = 4096
   }
 
-  private let repository: Repository
+  private let store: PackStore
+  private var repository: Repository { store.repository }
   private let writer: TarWriter
   private let limits: Limits
   private let time: Int64
@@ -25,22 +26,22 @@ struct TreeTar {
   /// ``GitError`` or the Archive room's error; the stream is then torn, and its reader refuses it.
   @discardableResult
   static func write(
-    _ commit: CommitID, of repository: Repository, to descriptor: Int32, limits: Limits = Limits()
+    _ commit: CommitID, of store: PackStore, to descriptor: Int32, limits: Limits = Limits()
   ) throws -> MissingContents {
-    let data = try repository.contents(of: ObjectID(commit), .commit)
+    let data = try store.repository.contents(of: ObjectID(commit), .commit)
     guard let links = ObjectLinks.commit(data) else {
       throw GitError(.badObjects, "commit \(commit) has no readable head")
     }
     var tar = TreeTar(
-      repository: repository, writer: try TarWriter(descriptor: descriptor, compression: .none), limits: limits,
+      store: store, writer: try TarWriter(descriptor: descriptor, compression: .none), limits: limits,
       time: CommitText(data).time)
     try tar.tree(links.tree, prefix: [], depth: 0)
     try tar.writer.finish()
     return tar.missing
   }
 
-  private init(repository: Repository, writer: TarWriter, limits: Limits, time: Int64) {
-    self.repository = repository
+  private init(store: PackStore, writer: TarWriter, limits: Limits, time: Int64) {
+    self.store = store
     self.writer = writer
     self.limits = limits
     self.time = time
@@ -64,18 +65,35 @@ struct TreeTar {
     case .submodule:
       missing.submodules.add(path)
       try writer.directory(path: path, mtime: time)
-    case .symlink: try writer.symlink(path: path, target: try contents(entry.id, path), mtime: time)
-    case .executable: try writer.file(path: path, mode: 0o755, mtime: time, bytes: try contents(entry.id, path))
-    case .file: try writer.file(path: path, mtime: time, bytes: try contents(entry.id, path))
+    case .symlink:
+      try contents(entry.id, path) { try writer.symlink(path: path, target: Array($0), mtime: time) }
+    case .executable: try file(entry.id, path, mode: 0o755)
+    case .file: try file(entry.id, path, mode: 0o644)
     }
   }
 
-  private mutating func contents(_ id: ObjectID, _ path: [UInt8]) throws -> [UInt8] {
-    let data = try repository.contents(of: id, .blob)
-    if MissingContents.isPointer(data) { missing.pointers.add(path) }
-    bytes += Int64(data.count)
+  private mutating func file(_ id: ObjectID, _ path: [UInt8], mode: UInt32) throws {
+    let (writer, time) = (writer, time)
+    try contents(id, path) { data in
+      try writer.file(path: path, mode: mode, size: Int64(data.count), mtime: time) { write in try write(data) }
+    }
+  }
+
+  /// Calls `body` with a blob's bytes: a large one is never copied into memory.
+  private mutating func contents(
+    _ id: ObjectID, _ path: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    guard let number = try store.number(of: id) else { throw GitError(.badObjects, "the blob \(id) is missing") }
+    let size = try store.header(of: number).size
+    bytes += Int64(size)
     guard bytes <= limits.bytes else { throw limit("has more than \(limits.bytes >> 20) MiB", path) }
-    return data
+    var isPointer = false
+    try store.read(number) { kind, data in
+      guard kind == .blob else { throw GitError(.badObjects, "\(id) is a \(kind.name), not a blob") }
+      isPointer = MissingContents.isPointer(data)
+      try body(data)
+    }
+    if isPointer { missing.pointers.add(path) }
   }
 
   private func limit(_ what: String, _ path: [UInt8]) -> GitError {
@@ -104,7 +122,7 @@ struct MissingContents: Equatable, Sendable {
   var pointers = Paths()
 
   /// A pointer file of Git LFS (git-lfs specification, "The Pointer"): below 1,024 bytes, and starts so.
-  static func isPointer(_ data: [UInt8]) -> Bool {
+  static func isPointer(_ data: some Collection<UInt8>) -> Bool {
     data.count <= 1024 && data.starts(with: "version https://git-lfs.github.com/spec/v1\n".utf8)
   }
 

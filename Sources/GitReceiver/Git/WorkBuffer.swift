@@ -20,18 +20,7 @@ final class WorkBuffer {
 
   /// In a file of `directory`. Throws `SystemError`, above all when the disk is full.
   fileprivate init(mapped count: Int, in directory: String) throws {
-    var name = Array("\(directory)/object.XXXXXX".utf8CString)
-    let file = try checked("make a temporary file in '\(directory)'") { mkstemp(&name) }
-    defer { close(file) }
-    try checked("keep a temporary file to this process") { fcntl(file, F_SETFD, FD_CLOEXEC) }
-    unlink(&name)
-    // Room on the disk is claimed now: without it a write to the mapping would end the process.
-    let failure = posix_fallocate(file, 0, off_t(count))
-    guard failure == 0 else { throw SystemError("make room for an object of \(count) bytes", failure) }
-    guard let start = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), start != MAP_FAILED else {
-      throw SystemError("map a temporary file of \(count) bytes")
-    }
-    memory = UnsafeMutableRawBufferPointer(start: start, count: count)
+    memory = UnsafeMutableRawBufferPointer(start: try mapTemporaryFile(of: count, in: directory), count: count)
     isMapped = true
     self.count = count
   }
@@ -39,6 +28,22 @@ final class WorkBuffer {
   deinit {
     if isMapped { munmap(memory.baseAddress, memory.count) } else { memory.deallocate() }
   }
+}
+
+/// Memory in a file without a name, which the kernel may write out; the caller unmaps it. Throws `SystemError`.
+func mapTemporaryFile(of count: Int, in directory: String) throws -> UnsafeMutableRawPointer {
+  var name = Array("\(directory)/object.XXXXXX".utf8CString)
+  let file = try checked("make a temporary file in '\(directory)'") { mkstemp(&name) }
+  defer { close(file) }
+  try checked("keep a temporary file to this process") { fcntl(file, F_SETFD, FD_CLOEXEC) }
+  unlink(&name)
+  // Room on the disk is claimed now: without it a write to the mapping would end the process.
+  let failure = posix_fallocate(file, 0, off_t(count))
+  guard failure == 0 else { throw SystemError("make room for an object of \(count) bytes", failure) }
+  guard let start = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), start != MAP_FAILED else {
+    throw SystemError("map a temporary file of \(count) bytes")
+  }
+  return start
 }
 
 /// One thread's buffers, used again and again: allocating each anew costs more than filling it.
