@@ -66,6 +66,7 @@ struct TreeTar {
       missing.submodules.add(path)
       try writer.directory(path: path, mtime: time)
     case .symlink:
+      let (writer, time) = (writer, time)
       try contents(entry.id, path) { try writer.symlink(path: path, target: Array($0), mtime: time) }
     case .executable: try file(entry.id, path, mode: 0o755)
     case .file: try file(entry.id, path, mode: 0o644)
