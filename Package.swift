@@ -140,5 +140,5 @@ if Context.environment["PAAS_FUZZ"] == "1" {
   package.targets.append(
     .executableTarget(
       name: "fuzz", dependencies: ["GitReceiver", "Platform", "Linux", crypto], path: "Fuzz/Sources",
-      swiftSettings: strict + fuzzer, linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+      swiftSettings: strict + fuzzer, linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
 }

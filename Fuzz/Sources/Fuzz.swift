@@ -6,7 +6,8 @@ public func fuzz(
   _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 ) -> Int32 {
   guard count > 1, let name = arguments[1], let found = FuzzEntry(rawValue: String(cString: name)) else {
-    fputs("usage: fuzz \(FuzzEntry.allCases.map(\.rawValue).joined(separator: "|")) [OPTION…] [CORPUS…]\n", stderr)
+    let usage = "usage: fuzz \(FuzzEntry.allCases.map(\.rawValue).joined(separator: "|")) [OPTION…] [CORPUS…]\n"
+    _ = usage.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     return 2
   }
   entry = found
@@ -14,10 +15,14 @@ public func fuzz(
   arguments[1] = arguments[0]
   var rest: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = arguments + 1
   var restCount = count - 1
-  return runDriver(&restCount, &rest) { data, size in
-    entry?.run(Array(UnsafeBufferPointer(start: data, count: size)))
-    return 0
-  }
+  return runDriver(&restCount, &rest, fuzzOne)
+}
+
+/// libFuzzer's own `main`, which is linked and not used, asks for it by this name.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOne(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+  entry?.run(Array(UnsafeBufferPointer(start: data, count: size)))
+  return 0
 }
 
 // Set once before libFuzzer starts, which calls from one thread.
