@@ -1,6 +1,5 @@
 import ArgumentParser
 import GitReceiver
-import Glibc
 import Linux
 import Platform
 
@@ -23,33 +22,11 @@ struct UploadPackCommand: ParsableCommand {
     let version = GitProtocolVersion(environment: Machine.environment["GIT_PROTOCOL"])
     let settings = try UploadPack.settings(of: path)
     throw ExitCode(
-      try UploadPack.serve(directory: path, transport: StandardStreams(), version: version, settings: settings))
+      try UploadPack.serve(directory: path, transport: DescriptorTransport(), version: version, settings: settings))
   }
 
   private var repository: String? {
     let candidates = strict ? [""] : ["/.git", "", ".git/.git", ".git"]
     return candidates.map { directory + $0 }.first { Files.exists("\($0)/HEAD") && Files.exists("\($0)/objects") }
   }
-}
-
-/// Standard input and output as a git client's stream.
-private final class StandardStreams: GitTransport {
-  private(set) var isClosed = false
-
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-    let count = try checked("read standard input") { Glibc.read(0, buffer.baseAddress, buffer.count) }
-    if count == 0 { isClosed = true }
-    return count
-  }
-
-  func write(_ bytes: UnsafeRawBufferPointer) throws {
-    var offset = 0
-    while offset < bytes.count {
-      offset += try checked("write standard output") {
-        Glibc.write(1, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
-      }
-    }
-  }
-
-  func writeError(_ bytes: [UInt8]) throws { try Files.writeAll(bytes, to: 2, name: "standard error") }
 }
