@@ -147,7 +147,7 @@ struct IndexerTurnsTests {
     let isTaken = Mutex(false)
     inParallel([0, 1]) { number in
       if number == 0 {
-        try? turns.take(free: false, deadline: nil, waiting: {}) {
+        try? turns.take(free: false, waiting: {}, check: {}) {
           isTaken.withLock { $0 = true }
           // Until the other has been told.
           while !order.withLock({ $0.contains("told") }) { sched_yield() }
@@ -155,8 +155,8 @@ struct IndexerTurnsTests {
         }
       } else {
         while !isTaken.withLock({ $0 }) { sched_yield() }
-        try? turns.take(free: true, deadline: nil, waiting: { note("never") }) { note("free") }
-        try? turns.take(free: false, deadline: nil, waiting: { note("told") }) { note("second") }
+        try? turns.take(free: true, waiting: { note("never") }, check: {}) { note("free") }
+        try? turns.take(free: false, waiting: { note("told") }, check: {}) { note("second") }
       }
     }
     #expect(order.withLock { $0 } == ["free", "told", "first", "second"])

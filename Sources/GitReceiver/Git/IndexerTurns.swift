@@ -12,15 +12,15 @@ final class IndexerTurns: Sendable {
 
   init(_ count: Int) { free = Mutex(max(count, 1)) }
 
-  /// Runs `body` in a turn, or at once when it is `free`. Calls `waiting` first when there is none. Throws what `body`
-  /// throws.
+  /// Runs `body` in a turn, or at once when it is `free`. Calls `waiting` first when there is none, and `check` about
+  /// once a second while it waits: what that throws ends the waiting. Throws what `body` throws.
   func take<Result>(
-    free isFree: Bool, deadline: ContinuousClock.Instant?, waiting: () -> Void, _ body: () throws -> Result
+    free isFree: Bool, waiting: () -> Void, check: () throws -> Void, _ body: () throws -> Result
   ) throws -> Result {
     if isFree { return try body() }
     if !tryTake() {
       waiting()
-      condition.wait { tryTake() }
+      while !condition.wait(until: { tryTake() }) { try check() }
     }
     defer {
       free.withLock { $0 += 1 }
@@ -55,10 +55,17 @@ private final class Condition: @unchecked Sendable {  // both are made for threa
     mutex.deallocate()
   }
 
-  func wait(until holds: () -> Bool) {
+  /// `false` when about a second has passed first.
+  func wait(until holds: () -> Bool) -> Bool {
+    var end = timespec()
+    clock_gettime(CLOCK_REALTIME, &end)
+    end.tv_sec += 1
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while !holds() { pthread_cond_wait(condition, mutex) }
+    while !holds() {
+      if pthread_cond_timedwait(condition, mutex, &end) == ETIMEDOUT { return holds() }
+    }
+    return true
   }
 
   func signal() {

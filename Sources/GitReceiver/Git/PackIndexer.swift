@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 
 /// Takes a pack from a client into a directory, under limits, with every object checked; completes a thin pack from
 /// the repository; and writes its index. Our own, because libgit2's must not meet a stranger's pack.
@@ -17,14 +18,16 @@ struct PackIndexer {
   var waiting: () -> Void = {}
   /// Called about once a second in the second pass, and at its end if it was called before: `(done, all)`.
   var progress: ((Int, Int) -> Void)?
-  /// Reads an object of the repository; `nil` when it is not there.
-  let external: (ObjectID) throws -> ReadObject?
-  /// Whether the repository has this object already, cheaply.
-  var isKnown: (ObjectID) -> Bool = { _ in false }
+  /// Called about once a second while this pack waits; what it throws ends the push.
+  var check: () throws -> Void = {}
+  /// Reads an object of the repository.
+  let external: ReadExternal
+  /// What the repository has already.
+  var known: KnownObjects?
 
   init(
     limits: PackLimits = PackLimits(), rules: FsckRules = .strict, threads: Int = Threads.cores,
-    turns: IndexerTurns = .shared, external: @escaping (ObjectID) throws -> ReadObject? = { _ in nil }
+    turns: IndexerTurns = .shared, reading external: @escaping ReadExternal
   ) {
     self.limits = limits
     self.rules = rules
@@ -33,10 +36,22 @@ struct PackIndexer {
     self.external = external
   }
 
-  /// For packs that come into this repository.
+  /// `external`: reads an object of the repository; `nil` when it is not there.
+  init(
+    limits: PackLimits = PackLimits(), rules: FsckRules = .strict,
+    external: @escaping (ObjectID) throws -> ReadObject? = { _ in nil }
+  ) {
+    self.init(limits: limits, rules: rules) { id, body in
+      guard let object = try external(id) else { return false }
+      try object.data.withUnsafeBytes { try body(object.kind, $0) }
+      return true
+    }
+  }
+
+  /// For packs that come into this repository, whose objects are compared with those that it has.
   init(limits: PackLimits = PackLimits(), rules: FsckRules = .strict, store: PackStore) {
-    self.init(limits: limits, rules: rules) { try store.object($0) }
-    isKnown = { store.isPacked($0) }
+    self.init(limits: limits, rules: rules, reading: { try store.read($0, $1) })
+    known = KnownObjects(store)
   }
 
   /// Makes `pack-HASH.pack` and `pack-HASH.idx` in the directory; nothing for a pack without objects. The files are
@@ -54,8 +69,12 @@ struct PackIndexer {
       unlink(path)
       return PackContents()
     }
-    let isSmall = scan.table.count < 1000 && scan.endOffset < 1 << 20
-    return try turns.take(free: isSmall, deadline: limits.deadline, waiting: waiting) {
+    let isSmall = scan.table.count < 1000 && scan.endOffset < 1 << 20 && scan.made < 64 << 20
+    let check = {
+      try limits.checkTime()
+      try self.check()
+    }
+    return try turns.take(free: isSmall, waiting: waiting, check: check) {
       try resolve(scan, path, descriptor, directory, limits, threads: isSmall ? 1 : threads)
     }
   }
@@ -64,7 +83,7 @@ struct PackIndexer {
     _ scan: PackScan, _ path: String, _ descriptor: Int32, _ directory: String, _ limits: PackLimits, threads: Int
   ) throws -> PackContents {
     let pack = try MappedPack(descriptor: descriptor, count: Int(scan.endOffset))
-    let resolver = try PackResolver(scan, pack: pack, limits: limits, directory: directory)
+    let resolver = try PackResolver(scan, pack: pack, limits: limits, directory: directory, known: known)
     let workers = try (0..<max(threads, 1)).map { _ in try PackWorker(resolver, check: ObjectCheck(rules: rules)) }
     try resolver.resolve(workers, progress)
     let bases = try resolver.resolveThin(workers, external)
@@ -75,10 +94,7 @@ struct PackIndexer {
       throw GitError(
         .badObjects, "object \(table.ids[Int(one)]) is in the pack twice", next: "run `git gc` and push again")
     }
-    let reader = ObjectReader(table, pack: pack, order: order, limits: limits, external: external)
-    for index in order.elements where isKnown(table.ids[Int(index)]) {
-      try compare(table.ids[Int(index)], reader)
-    }
+    let reader = ObjectReader(resolver, order: order, bases: bases, external: external)
     let check = try finish(workers, reader)
     let contents = PackContents(table, order: order, links: check.links)
     let entries = order.elements.lazy.map { index in
@@ -94,19 +110,11 @@ struct PackIndexer {
       try Files.writeAll(at: scan.endOffset, scan.trailer, to: descriptor)
       try name(path, in: directory, trailer: scan.trailer) { try PackIndexWriter.write(entries, pack: $0, to: $1) }
     } else {
-      var thin = ThinPack(descriptor: descriptor, end: scan.endOffset, external: external)
+      var thin = ThinPack(descriptor: descriptor, end: scan.endOffset, directory: directory, external: external)
       let (all, trailer) = try thin.complete(Array(entries), with: bases)
       try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
     }
     return contents
-  }
-
-  /// One id, one object: git looks, and so do we, although the hash knows of the attacks that are known.
-  private func compare(_ id: ObjectID, _ reader: ObjectReader) throws {
-    guard let ours = try external(id), let theirs = try reader.object(id) else { return }
-    guard ours.kind == theirs.kind, ours.data == theirs.data else {
-      throw GitError(.badObjects, "object \(id) is in the repository with other contents: a SHA-1 collision")
-    }
   }
 
   /// Joins what the threads have seen, and looks at the files that say how git behaves.
@@ -126,5 +134,41 @@ struct PackIndexer {
     let name = "\(directory)/pack-\(ObjectID(trailer))"
     try writeIndex(trailer, "\(name).idx")
     try checked("rename '\(path)'") { rename(path, "\(name).pack") }
+  }
+}
+
+/// The objects that the repository has already. One id, one object: git compares what comes again, and so do we,
+/// although the hash knows of the attacks that are known. `@unchecked Sendable`: the store is behind `lock`.
+final class KnownObjects: @unchecked Sendable {
+  private let store: PackStore
+  private let lock = Mutex(())
+  private let isEmpty: Bool
+
+  init(_ store: PackStore) {
+    self.store = store
+    isEmpty = store.packs.isEmpty
+  }
+
+  /// Throws ``GitError`` when the repository has other bytes under this id.
+  func compare(_ id: ObjectID, _ kind: ObjectKind, _ data: UnsafeRawBufferPointer) throws {
+    guard !isEmpty else { return }
+    try lock.withLock { _ in
+      guard store.isPacked(id) else { return }
+      _ = try store.read(id) { known, bytes in try Self.compare(id, (kind, data), (known, bytes)) }
+    }
+  }
+
+  /// Throws ``GitError`` when two objects of one id differ.
+  static func compare(
+    _ id: ObjectID, _ one: (kind: ObjectKind, data: UnsafeRawBufferPointer),
+    _ other: (kind: ObjectKind, data: UnsafeRawBufferPointer)
+  ) throws {
+    var isSame = one.kind == other.kind && one.data.count == other.data.count
+    if isSame, let left = one.data.baseAddress, let right = other.data.baseAddress {
+      isSame = memcmp(left, right, one.data.count) == 0
+    }
+    guard isSame else {
+      throw GitError(.badObjects, "object \(id) is in the repository with other contents: a SHA-1 collision")
+    }
   }
 }

@@ -4,7 +4,7 @@ import Platform
 struct PackLimits: Sendable {
   /// Bytes of the pack as it arrives.
   var packBytes: UInt64 = 2 << 30
-  var objects = 10_000_000
+  var objects = 5_000_000
   /// Bytes of one inflated object.
   var objectBytes = 512 << 20
   /// Bytes inflated in all.
@@ -84,6 +84,17 @@ struct PackLimits: Sendable {
   /// The error for a limit that is exceeded: `the pack is too large: the limit is 2048 MiB (PAAS_PUSH_PACK_BYTES)`.
   func exceeded(_ setting: Setting, _ what: String, next: String) -> GitError {
     GitError(.limit, "\(what): the limit is \(text(setting)) (\(setting.rawValue))", next: next)
+  }
+
+  /// How many bytes a pack of this size may inflate to: real histories come to some dozens of times their pack, and
+  /// whoever sends a few kilobytes that unfold to gigabytes has made them for the purpose.
+  func inflated(packBytes: UInt64) -> UInt64 { min(inflatedBytes, 1 << 30 + 1000 * packBytes) }
+
+  func inflatesTooMuch(packBytes: UInt64) -> GitError {
+    var limits = self
+    limits.inflatedBytes = inflated(packBytes: packBytes)
+    return limits.exceeded(
+      .inflatedBytes, "the pack inflates to too much", next: "push the history in smaller steps")
   }
 
   /// Throws ``GitError`` of kind `limit` when the push has taken too long.

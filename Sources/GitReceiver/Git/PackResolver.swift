@@ -5,6 +5,10 @@ import Synchronization
 /// An object of the repository, read.
 typealias ReadObject = (kind: ObjectKind, data: [UInt8])
 
+/// Calls its second argument with an object of the repository, whose bytes are valid inside only. `false`: it is not
+/// there.
+typealias ReadExternal = (ObjectID, (ObjectKind, UnsafeRawBufferPointer) throws -> Void) throws -> Bool
+
 /// The second pass, which several threads share: makes every object, to know its id and to check it. Each thread takes
 /// whole objects off the list and goes depth first through all deltas on top of them, so no object is made twice, and
 /// no two threads touch the same one.
@@ -14,8 +18,12 @@ final class PackResolver: Sendable {
   let limits: PackLimits
   /// For large objects.
   let directory: String
+  /// What the repository has already.
+  let known: KnownObjects?
 
   private let roots: [Int32]
+  /// Bytes that may be inflated in all.
+  private let most: UInt64
   private let next = Atomic<Int>(0)
   private let inflated = Atomic<UInt64>(0)
   private let remade = Atomic<UInt64>(0)
@@ -34,11 +42,15 @@ final class PackResolver: Sendable {
   private static let rootsAtOnce = 32
 
   /// Links the table's children. Throws `SystemError`.
-  init(_ scan: PackScan, pack: MappedPack, limits: PackLimits, directory: String) throws {
+  init(
+    _ scan: PackScan, pack: MappedPack, limits: PackLimits, directory: String, known: KnownObjects? = nil
+  ) throws {
     table = scan.table
     self.pack = pack
     self.limits = limits
     self.directory = directory
+    self.known = known
+    most = limits.inflated(packBytes: UInt64(pack.count))
     try table.linkChildren()
     var waiting = WaitingDeltas()
     for (base, delta) in scan.references.sorted(by: { $0.base < $1.base }) {
@@ -72,17 +84,15 @@ final class PackResolver: Sendable {
 
   /// Resolves the deltas whose base the pack does not hold, in the order of the pack: whoever comes first gets its base
   /// from the repository, and may make the next one's. Returns those bases. Throws ``GitError`` when one is nowhere.
-  func resolveThin(_ workers: [PackWorker], _ external: @escaping (ObjectID) throws -> ReadObject?) throws -> [ObjectID]
-  {
+  func resolveThin(_ workers: [PackWorker], _ external: @escaping ReadExternal) throws -> [ObjectID] {
     var used: [ObjectID] = []
     let bases = unresolved
     guard let worker = workers.first, !bases.isEmpty else { return [] }
     for id in bases {
       // An object made in between may have been the base.
-      guard isWaiting(for: id), let object = try external(id) else { continue }
-      try spend(object.data.count)
-      used.append(id)
-      try worker.resolve(external: id, object, place: Int32(used.count - 1), again: { try external(id) })
+      guard isWaiting(for: id) else { continue }
+      try limits.checkTime()
+      if try worker.resolve(external: id, place: Int32(used.count), external) { used.append(id) }
     }
     guard let missing = unresolved.first else { return used }
     throw GitError(
@@ -148,8 +158,8 @@ extension PackResolver {
 
   /// Counts inflated bytes against the limit. Throws ``GitError`` of kind `limit`.
   func spend(_ size: Int) throws(GitError) {
-    guard inflated.add(UInt64(size), ordering: .relaxed).newValue > limits.inflatedBytes else { return }
-    throw limits.exceeded(.inflatedBytes, "the pack inflates to too much", next: "push the history in smaller steps")
+    guard inflated.add(UInt64(size), ordering: .relaxed).newValue > most else { return }
+    throw limits.inflatesTooMuch(packBytes: UInt64(pack.count))
   }
 
   /// Counts bytes that are made a second time.

@@ -8,6 +8,8 @@ struct PackScan {
   private(set) var trailer: [UInt8] = []
   /// Bytes inflated so far.
   private var inflated: UInt64 = 0
+  /// Bytes of all objects, as far as the heads of deltas that are not large have told.
+  private(set) var made: UInt64 = 0
 
   private let limits: PackLimits
 
@@ -22,6 +24,9 @@ struct PackScan {
     }
     endOffset = pack.offset
     trailer = try pack.finish()
+    guard made <= limits.inflated(packBytes: endOffset) else {
+      throw limits.inflatesTooMuch(packBytes: endOffset)
+    }
   }
 
   private static func header(_ pack: PackReceiver, _ limits: PackLimits) throws -> Int {
@@ -55,10 +60,14 @@ struct PackScan {
     }
     new.headerLength = UInt8(pack.offset - offset)
     let limits = limits
+    var result = size
     try pack.skip(size: Int(size)) { head in
+      guard new.kind == 0 else { return }
       // A small delta may make something huge: refused before anything is made.
-      if new.kind == 0 { try limits.checkObject(try Delta.resultSize(head)) }
+      result = try Delta.resultSize(head)
+      try limits.checkObject(result)
     }
+    made += result
     new.checksum = pack.finishChecksum()
     table.append(new, end: pack.offset)
   }

@@ -171,6 +171,13 @@ extension PackStore {
     return try reader.read(pack, UInt64(place.pack), try pack.offset(at: place.position), body)
   }
 
+  /// As ``read(_:_:)``, by id; `false` when it is not there.
+  func read(_ id: ObjectID, _ body: (ObjectKind, UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
+    guard let number = try number(of: id) else { return false }
+    try read(number, body)
+    return true
+  }
+
   private func missing(_ number: ObjectNumber) -> GitError {
     GitError(.badObjects, "object \(id(of: number)) disappeared")
   }

@@ -25,7 +25,9 @@ final class PackWorker: @unchecked Sendable {
   private let decompressor: OpaquePointer
   private var stack: [Frame] = []
   private var held = 0
-  private var rereadExternal: (() throws -> ReadObject?)?
+  private typealias WithBytes = (ObjectKind, UnsafeRawBufferPointer) throws -> Void
+  /// Reads the base outside the pack that is being worked on.
+  private var readBase: ((WithBytes) throws -> Bool)?
   let check: ObjectCheck
   var progress: PackProgress?
 
@@ -51,18 +53,19 @@ final class PackWorker: @unchecked Sendable {
     try descend()
   }
 
-  /// Makes everything on top of an object that the pack does not hold.
-  func resolve(external id: ObjectID, _ object: ReadObject, place: Int32, again: @escaping () throws -> ReadObject?)
-    throws
-  {
-    rereadExternal = again
-    defer { rereadExternal = nil }
-    let data = try copy(object.data)
+  /// Makes everything on top of an object that the pack does not hold. `false`: the repository does not hold it either.
+  func resolve(external id: ObjectID, place: Int32, _ read: @escaping ReadExternal) throws -> Bool {
+    readBase = { try read(id, $0) }
+    defer { readBase = nil }
+    guard let object = try external() else { return false }
+    try shared.spend(object.data.count)
+    let data = object.data
     push(
       Frame(
         index: -3 - place, kind: object.kind, depth: 0, data: data, nextChild: PackTable.none,
         nextReference: shared.takeDeltas(waitingFor: id)))
     try descend()
+    return true
   }
 
   private func descend() throws {
@@ -95,6 +98,7 @@ final class PackWorker: @unchecked Sendable {
   ) throws {
     let id = try hash(data.bytes, kind: kind)
     try check.check(kind, data.bytes, id: id, like: base)
+    try shared.known?.compare(id, kind, data.bytes)
     table.ids[Int(index)] = id
     table.kinds[Int(index)] = kind.rawValue
     let frame = Frame(
@@ -158,7 +162,14 @@ extension PackWorker {
       chain.append(root)
       root = table.bases[Int(root)]
     }
-    var data = try root >= 0 ? stored(root) : external()
+    var data: WorkBuffer
+    if root >= 0 {
+      data = try stored(root)
+    } else if let base = try external() {
+      data = base.data
+    } else {
+      throw GitError(.internalError, "an object disappeared")
+    }
     try shared.spendAgain(data.count)
     for delta in chain.reversed() {
       let result = try apply(delta, to: data)
@@ -197,15 +208,15 @@ extension PackWorker {
     return result
   }
 
-  private func external() throws -> WorkBuffer {
-    guard let object = try rereadExternal?() else { throw GitError(.internalError, "an object disappeared") }
-    return try copy(object.data)
-  }
-
-  private func copy(_ data: [UInt8]) throws -> WorkBuffer {
-    let buffer = try pool.take(data.count)
-    data.withUnsafeBytes { buffer.writable.copyMemory(from: $0) }
-    return buffer
+  /// The base outside the pack that is being worked on; `nil` when it is not there.
+  private func external() throws -> (kind: ObjectKind, data: WorkBuffer)? {
+    var found: (ObjectKind, WorkBuffer)?
+    _ = try readBase? { [pool] kind, bytes in
+      let buffer = try pool.take(bytes.count)
+      buffer.writable.copyMemory(from: bytes)
+      found = (kind, buffer)
+    }
+    return found
   }
 }
 

@@ -116,8 +116,10 @@ extension PushSession {
     try quarantine.create()
     let repository = try repositories.open(app: id, create: false)
     var indexer = PackIndexer(
-      limits: repositories.limits, store: try PackStore(repositories.path(id), cacheBytes: 8 << 20))
+      limits: repositories.limits, store: try PackStore(
+        repositories.path(id), cacheBytes: 8 << 20, objectLimit: repositories.limits.objectBytes))
     indexer.waiting = { client.progress(PushText.detail("Other pushes are being checked; waiting for our turn")) }
+    indexer.check = { if client.isGone { throw GitError(.disconnected, "the client went away") } }
     if !request.client.quiet { indexer.progress = { client.progress(Self.checking($0, of: $1)) } }
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)

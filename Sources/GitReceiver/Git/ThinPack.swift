@@ -6,9 +6,12 @@ import Linux
 struct ThinPack {
   let descriptor: Int32
   private(set) var end: UInt64
-  let external: (ObjectID) throws -> ReadObject?
+  private let pool: BufferPool
+  private let external: ReadExternal
 
-  init(descriptor: Int32, end: UInt64, external: @escaping (ObjectID) throws -> ReadObject?) {
+  /// `directory`: for large objects.
+  init(descriptor: Int32, end: UInt64, directory: String, external: @escaping ReadExternal) {
+    pool = BufferPool(directory: directory)
     self.descriptor = descriptor
     self.end = end
     self.external = external
@@ -22,16 +25,23 @@ struct ThinPack {
     var pending: [UInt8] = []
     let compressor = try Compressor()
     for id in bases {
-      guard let object = try external(id) else { throw GitError(.internalError, "object \(id) disappeared") }
-      let header = PackEntryType.header(object.kind, size: object.data.count)
-      let stored = try header + object.data.withUnsafeBytes { try compressor.deflate($0) }
-      let checksum = stored.withUnsafeBytes { libdeflate_crc32(0, $0.baseAddress, $0.count) }
+      var header: [UInt8] = []
+      var stored: WorkBuffer?
+      let isThere = try external(id) { [pool] kind, data in
+        header = PackEntryType.header(kind, size: data.count)
+        stored = try compressor.deflate(data, pool)
+      }
+      guard isThere, let stored else { throw GitError(.internalError, "object \(id) disappeared") }
+      var checksum = header.withUnsafeBytes { libdeflate_crc32(0, $0.baseAddress, $0.count) }
+      checksum = libdeflate_crc32(checksum, stored.bytes.baseAddress, stored.bytes.count)
       entries.append(PackIndexWriter.Entry(id: id, offset: end, checksum: checksum))
-      pending += stored
-      end += UInt64(stored.count)
+      pending += header
+      pending += stored.bytes
+      end += UInt64(header.count + stored.bytes.count)
+      pool.give(stored)
       if pending.count > 1 << 20 {
         try Files.writeAll(at: end - UInt64(pending.count), pending, to: descriptor)
-        pending.removeAll(keepingCapacity: true)
+        pending = []
       }
     }
     try Files.writeAll(at: end - UInt64(pending.count), pending, to: descriptor)
@@ -55,7 +65,7 @@ struct ThinPack {
 
 /// Deflates objects, one after the other.
 final class Compressor {
-  private let handle: OpaquePointer
+  fileprivate let handle: OpaquePointer
 
   /// Level 1: what is written here is written once more by the next repack, and read more often than that.
   init(level: Int32 = 1) throws(GitError) {
@@ -73,6 +83,18 @@ final class Compressor {
       count = libdeflate_zlib_compress(handle, data.baseAddress, data.count, output.baseAddress, bound)
       guard count > 0 else { throw GitError(.internalError, "cannot deflate an object") }
     }
+  }
+}
+
+extension Compressor {
+  /// The deflated bytes in a buffer, which may be a mapped one.
+  func deflate(_ data: UnsafeRawBufferPointer, _ pool: BufferPool) throws -> WorkBuffer {
+    let buffer = try pool.take(libdeflate_zlib_compress_bound(handle, data.count))
+    let count = libdeflate_zlib_compress(
+      handle, data.baseAddress, data.count, buffer.writable.baseAddress, buffer.count)
+    guard count > 0 else { throw GitError(.internalError, "cannot deflate an object") }
+    buffer.shrink(to: count)
+    return buffer
   }
 }
 

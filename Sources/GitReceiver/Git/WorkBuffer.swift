@@ -12,6 +12,9 @@ final class WorkBuffer {
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[0..<count]) }
   var writable: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: memory[0..<count]) }
 
+  /// Only the first bytes count from now on.
+  func shrink(to count: Int) { self.count = min(self.count, max(count, 0)) }
+
   fileprivate init(heap capacity: Int, count: Int) {
     memory = .allocate(byteCount: capacity, alignment: 16)
     isMapped = false
