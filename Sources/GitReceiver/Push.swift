@@ -52,6 +52,8 @@ enum Push {
     }
     // The ledger has it: the refs that were locked follow, here.
     if plan.isAtomic, !plan.isRefused { session.applyKept(&plan, push, grant, locked: kept) }
-    return session.finish(plan, client)
+    let status = session.finish(plan, client)
+    Upkeep.startIfNeeded(repositories, app: grant.app.id, logger: logger)
+    return status
   }
 }

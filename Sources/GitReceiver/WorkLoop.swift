@@ -54,7 +54,7 @@ struct WorkLoop: Sendable {
     case .closeSessions(let fingerprint): closeSessions(fingerprint)
     case .applyRefUpdate(let update): try client.report(try repositories.apply(update), for: update.build)
     case .keepObjects(let push, let new):
-      try repositories.keepObjects(app: try app(of: work), push: push, new: new, logger: logger)
+      try repositories.keepObjects(app: try app(of: work), push: push, new: new)
     case .discardQuarantine(let push):
       try repositories.discardQuarantine(app: try app(of: work), push: push)
     case .removeRepository: try repositories.remove(app: try app(of: work))

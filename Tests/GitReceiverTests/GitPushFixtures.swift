@@ -55,6 +55,8 @@ final class LedgerServer: PushServer {
     var outcomes: [RefUpdateOutcome] = []
     /// Called while a build runs.
     var duringBuild: (@Sendable () -> Void)?
+    /// Called when the ledger has committed and no ref has moved.
+    var beforeRefs: (@Sendable () -> Void)?
     var builds: [(push: PushID, ref: RefName, old: CommitID, new: CommitID, subject: String)] = []
   }
 
@@ -119,7 +121,11 @@ final class LedgerServer: PushServer {
     }
   }
 
-  func pendingRefUpdates(app: AppID?) throws -> [RefUpdate] { state.withLock { $0.pending } }
+  func pendingRefUpdates(app: AppID?) throws -> [RefUpdate] {
+    let (pending, beforeRefs) = state.withLock { ($0.pending, $0.beforeRefs) }
+    if !pending.isEmpty { beforeRefs?() }
+    return pending
+  }
 
   func report(_ outcome: RefUpdateOutcome, for build: BuildID) throws {
     state.withLock {

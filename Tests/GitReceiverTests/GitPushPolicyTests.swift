@@ -105,6 +105,32 @@ struct GitPushPolicyTests {
     #expect(try await bench.bare("rev-parse", "v1").line == bench.git("rev-parse", "main").line)
   }
 
+  @Test("an upkeep while a build runs keeps the commit that is built, also when tags have come along")
+  func upkeepMeanwhile() async throws {
+    let bench = try await PushBench()
+    let reports = Reports()
+    let (repositories, app) = (bench.repositories, bench.server.app.id)
+    bench.server.state.withLock { $0.duringBuild = { reports.upkeep(repositories, app) } }
+    let outcome = try await bench.push("main", "main~1:refs/tags/v1")
+    #expect(outcome.client.status == 0, "\(outcome.client.errors)")
+    #expect(reports.all == ["dropped 0"])
+    try await bench.bare("fsck", "--strict", "--full")
+    #expect(try await bench.bare("rev-parse", "main").line == bench.git("rev-parse", "main").line)
+  }
+
+  @Test("an upkeep between a build and the moves of --atomic keeps what the other refs will name")
+  func upkeepBefore() async throws {
+    let bench = try await PushBench()
+    let reports = Reports()
+    let (repositories, app) = (bench.repositories, bench.server.app.id)
+    bench.server.state.withLock { $0.beforeRefs = { reports.upkeep(repositories, app) } }
+    let outcome = try await bench.push("--atomic", "main~1:refs/heads/main", "main:refs/tags/v1")
+    #expect(outcome.client.status == 0, "\(outcome.client.errors)")
+    #expect(reports.all == ["dropped 0"])
+    try await bench.bare("fsck", "--strict", "--full")
+    #expect(try await bench.bare("rev-parse", "v1").line == bench.git("rev-parse", "main").line)
+  }
+
   @Test("two clients push one new tag while a build runs: one gets it, the other is told")
   func race() async throws {
     let bench = try await PushBench()
@@ -129,5 +155,23 @@ struct GitPushPolicyTests {
     #expect(outcome.client.status == 0)
     #expect(try await bench.bare("for-each-ref", "refs/tags").text.split(separator: "\n").count == 1100)
     try await bench.bare("fsck", "--strict", "--full", "--no-dangling")
+  }
+}
+
+/// What upkeeps did that found all packs old.
+private final class Reports: Sendable {
+  private let list = Mutex<[String]>([])
+  var all: [String] { list.withLock { $0 } }
+
+  func upkeep(_ repositories: Repositories, _ app: AppID) {
+    var upkeep = Upkeep(repositories: repositories, app: app)
+    upkeep.limit = 0
+    do {
+      try age(RealGit(directory: repositories.path(app)))
+      let report = try upkeep.run()
+      list.withLock { $0.append(report.map { "dropped \($0.dropped)" } ?? "nothing done") }
+    } catch {
+      list.withLock { $0.append("\(error)") }
+    }
   }
 }

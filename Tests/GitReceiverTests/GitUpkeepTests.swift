@@ -32,11 +32,14 @@ struct GitUpkeepTests {
 
   /// One more commit, in a pack as the receiver keeps it.
   @discardableResult
-  private func push(_ git: RealGit, _ number: Int, ref: String? = "refs/heads/main") async throws -> ObjectID {
+  private func push(
+    _ git: RealGit, _ number: Int, ref: String? = "refs/heads/main", since: ObjectID? = nil
+  ) async throws -> ObjectID {
     let lines = (0..<200).map { $0 == number % 200 ? "changed in \(number)" : "line \($0)" }
     try git.write("file", lines.joined(separator: "\n"))
     let commit = try await git.commit("commit \(number)")
-    let before = try await bare.result(["rev-parse", "-q", "--verify", "refs/heads/main"]).line
+    let main = try await bare.result(["rev-parse", "-q", "--verify", "refs/heads/main"]).line
+    let before = since.map { "\($0)" } ?? main
     let range = before.isEmpty ? commit : "\(commit)\n^\(before)"
     let pack = try await git("pack-objects", "--revs", "--stdout", "-q", input: Array("\(range)\n".utf8)).output
     let target = try directory.directory("pack-\(UInt32.random(in: 0 ... .max))")
@@ -95,6 +98,42 @@ struct GitUpkeepTests {
     try await bare("fsck", "--strict", "--full")
   }
 
+  @Test("what young objects lead to stays as long as they do, however old it is and whatever is missing")
+  func linked() async throws {
+    let git = try await filled(5)
+    let lost = try await push(git, 76, ref: nil)
+    try await git("reset", "-q", "--hard", "HEAD~1")
+    let old = try await push(git, 77, ref: nil)
+    try age(bare)
+    let young = try await push(git, 78, ref: nil, since: old)
+    let absent = try #require(ObjectID(Array(try await git.commit("never pushed").utf8)[...]))
+    try await push(git, 79, ref: nil, since: absent)
+    let first = try #require(try upkeep().run())
+    #expect(first.dropped == 3 && first.kept == 9)
+    let repository = try repositories.open(app: app, create: false)
+    #expect(!repository.contains(lost) && repository.contains(old) && repository.contains(young))
+    try await bare("rev-list", "--objects", "\(young)")
+    let last = try #require(try upkeep(limit: 1, after: 15 * 24 * 3600).run())
+    #expect(last.dropped == 9 && last.packs == 1)
+  }
+
+  @Test("half a pack that nobody will complete goes after an hour, unless a push is under way")
+  func halves() async throws {
+    _ = try await filled(5)
+    let path = "\(bare.directory)/objects/pack"
+    try Files.writeDurably("half".utf8, to: "\(path)/pack-old.pack")
+    try age(bare)
+    try Files.writeDurably("half".utf8, to: "\(path)/pack-young.pack")
+    let push = repositories.quarantine(app: app, push: PushID())
+    try push.create()
+    _ = try #require(try upkeep().run())
+    #expect(Files.exists("\(path)/pack-old.pack"))
+    try push.discard()
+    _ = try #require(try upkeep(limit: 1).run())
+    #expect(!Files.exists("\(path)/pack-old.pack") && Files.exists("\(path)/pack-young.pack"))
+    try await bare("fsck", "--strict", "--full")
+  }
+
   @Test("drops nothing while a push is under way, nor what a ref is about to name")
   func protects() async throws {
     let git = try await filled(5)
@@ -104,7 +143,7 @@ struct GitUpkeepTests {
     let busy = try #require(try upkeep(after: 20 * 24 * 3600).run())
     #expect(busy.dropped == 0 && busy.kept == 3)
     try push.discard()
-    try Upkeep.expect(lost, in: bare.directory)
+    try Upkeep.expect([lost], by: PushID(), .build, in: bare.directory)
     let expecting = try #require(try upkeep(limit: 1, after: 14 * 24 * 3600 - 60).run())
     #expect(expecting.dropped == 0)
     #expect(try repositories.open(app: app, create: false).contains(lost))
@@ -181,6 +220,15 @@ struct GitUpkeepTests {
     let done = await eventually { ((try? Files.names(in: path)) ?? []).filter { $0.hasSuffix(".pack") }.count == 1 }
     #expect(done)
     try await bare("fsck", "--strict", "--full")
+  }
+}
+
+/// Makes all packs of a repository twenty days old.
+func age(_ bare: RealGit) throws {
+  let path = "\(bare.directory)/objects/pack"
+  let moment = timespec(tv_sec: time(nil) - 20 * 24 * 3600, tv_nsec: 0)
+  for name in try Files.names(in: path) where name.hasSuffix(".pack") {
+    try checked("age '\(name)'") { utimensat(AT_FDCWD, "\(path)/\(name)", [moment, moment], 0) }
   }
 }
 

@@ -115,9 +115,50 @@ struct GitUploadTests {
     let read = head(good)
     #expect(read?.tree == one && read?.date == 77 && read?.parents.count == 96)
     #expect(head("tree \(one)\nauthor A <a> 1 +0\ncommitter none\n\n")?.date == 0)
-    for text in ["", "tree", "tree \(one)", "tree \(String(repeating: "x", count: 40))\n", "tree \(one)\nparent 12\n"] {
+    let upper = "tree \(String(repeating: "aB", count: 20))\nparent \(String(repeating: "CD", count: 20))\n"
+    #expect(head("\(upper)author A <a@b> 5 +0000\n")?.parents.count == 48)
+    let torn = "tree \(one)\nparent \(String(repeating: "x", count: 40))\nauthor A <a@b> 5 +0000\n"
+    for text in ["", "tree", "tree \(one)", "tree \(String(repeating: "x", count: 40))\n", torn] {
       #expect(head(text) == nil, "\(text)")
     }
+  }
+
+  @Test("heads of commits are those that connectivity sees", arguments: 0..<60)
+  func sameHeads(cut: Int) {
+    let text = "tree \(one)\nparent \(two)\nparent \(one)\nauthor A\n"
+    let bytes = Array(text.utf8.dropLast(cut))
+    let links = ObjectLinks.commit(bytes)
+    bytes.withUnsafeBytes { raw in
+      let head = CommitHead(raw)
+      #expect(head?.tree == links?.tree && head.map { $0.parents.count / 48 } == links?.parents.count)
+    }
+  }
+
+  @Test(
+    "objects are selected as git does it, whatever the modes and the case of digits",
+    arguments: [
+      "100", "1", "4", "41", "755", "644", "20000", "40000", "040000", "0100644", "120777", "160000", "060000",
+      "177777", "40000100644", "100000040000",
+    ])
+  func modes(mode: String) async throws {
+    let directory = try TemporaryDirectory()
+    let git = try await RealGit.work(in: directory)
+    func write(_ kind: String, _ data: [UInt8]) async throws -> String {
+      try await git("hash-object", "-w", "--literally", "-t", kind, "--stdin", input: data).line
+    }
+    let isTree = mode.hasSuffix("40000")
+    let named = try await isTree ? write("tree", []) : write("blob", Array("x".utf8))
+    let id = try #require(ObjectID(Array(named.utf8)[...]))
+    let tree = try await write("tree", Array("\(mode) b\0".utf8) + id.bytes)
+    let lines = "author A <a@b> 5 +0000\ncommitter A <a@b> 5 +0000\n\nx\n"
+    let parent = try await write("commit", Array("tree \(tree.uppercased())\n\(lines)".utf8))
+    let tip = try await write("commit", Array("tree \(tree)\nparent \(parent.uppercased())\n\(lines)".utf8))
+    let expected = try await git("rev-list", "--objects", tip).text.split(separator: "\n").map { String($0.prefix(40)) }
+    let store = try PackStore("\(git.directory)/.git")
+    let selection = ObjectSelection(store)
+    let number = try #require(try store.number(of: try #require(ObjectID(Array(tip.utf8)[...]))))
+    try ObjectClosure(graph: CommitGraph(store), selection: selection).insert([number])
+    #expect(selection.looseNumbers.map { "\(store.id(of: $0))" }.sorted() == expected.sorted())
   }
 
   @Test("headers and distances of entries are git's", arguments: [0, 1, 15, 16, 127, 128, 16_511, 1 << 33])

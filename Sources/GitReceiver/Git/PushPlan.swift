@@ -46,6 +46,8 @@ struct PushPlan {
   /// The step that deploys; there is one at most.
   var deploy: Step? { steps.first { if case .deploy = $0.verdict { true } else { false } } }
   var kept: [Step] { steps.filter { if case .keep = $0.verdict { true } else { false } } }
+  /// What the refs will name if nothing else is refused.
+  var tips: [ObjectID] { steps.filter { !$0.isRefused && !$0.command.isDelete }.map(\.command.new) }
   var isRefused: Bool { steps.allSatisfy(\.isRefused) }
 
   /// Refuses one ref after all; with `--atomic` all of them.

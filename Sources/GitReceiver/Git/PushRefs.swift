@@ -21,11 +21,13 @@ final class KeptRefs {
     self.app = app
   }
 
-  /// Locks them all, for a push that wants all or nothing; refuses everything when one cannot be locked.
+  /// Locks them all, for a push that wants all or nothing; refuses everything when one cannot be locked. Upkeep knows
+  /// from here on what they will name: whoever keeps the push's objects does not.
   func lock(_ plan: inout PushPlan, with push: PushID) throws {
     let kept = plan.kept
     guard !kept.isEmpty else { return }
     try repositories.locked(app) {
+      try Upkeep.expect(plan.tips, by: push, .refs, in: repositories.path(app))
       let repository = try repositories.open(app: app, with: push)
       var transaction = newTransaction()
       for step in kept { try transaction.add(update(step, repository)) }
@@ -52,11 +54,12 @@ final class KeptRefs {
     held = nil
   }
 
-  /// Moves each on its own merits.
+  /// Moves each on its own merits. The quarantine ends here, so what is still to be deployed is noted.
   func moveEach(_ plan: inout PushPlan, with push: PushID) throws {
     let kept = plan.kept
     guard !kept.isEmpty else { return }
     try repositories.locked(app) {
+      try Upkeep.expect(plan.tips, by: push, .refs, in: repositories.path(app))
       try repositories.quarantine(app: app, push: push).keep()
       let repository = try repositories.open(app: app, create: false)
       var transaction = newTransaction()

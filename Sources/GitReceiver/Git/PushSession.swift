@@ -123,8 +123,7 @@ extension PushSession {
     if !request.client.quiet { indexer.progress = { client.progress(Self.checking($0, of: $1)) } }
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)
-    let tips = plan.steps.filter { !$0.isRefused && !$0.command.isDelete }.map(\.command.new)
-    try Connectivity(repository: repository, pushed: pushed).check(tips)
+    try Connectivity(repository: repository, pushed: pushed).check(plan.tips)
     if let deploy = plan.deploy, let kind = try quarantined.header(of: deploy.command.new)?.kind, kind != .commit {
       plan.refuse(deploy.command, "a branch must be a commit, this is a \(kind.name); push TAG^{}:\(plan.deployBranch)")
     }
@@ -154,7 +153,8 @@ extension PushSession {
     return 0
   }
 
-  /// Moves the objects of a push without a deploy into the repository.
+  /// Moves the objects of an atomic push without a deploy into the repository. ``KeptRefs/lock(_:with:)`` has noted what
+  /// its refs will name.
   func keepObjects(_ plan: inout PushPlan, _ push: PushID, _ grant: RepositoryGrant) {
     do {
       try repositories.locked(grant.app.id) {
@@ -164,7 +164,6 @@ extension PushSession {
       logger.error("objects not kept", metadata: ["app": "\(app)", "push": "\(push)", "cause": "\(error)"])
       for step in plan.kept { plan.refuse(step.command, "platform error: \(Explanation(error).message)") }
     }
-    Upkeep.startIfNeeded(repositories, app: grant.app.id, logger: logger)
   }
 
   /// Deletes the push's objects. What cannot be deleted now is swept when the receiver starts.

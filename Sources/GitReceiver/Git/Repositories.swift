@@ -58,16 +58,15 @@ struct Repositories: Sendable {
 extension Repositories {
   /// Moves the push's packs from its quarantine into the repository, durably (step 6 of the path of a push).
   /// Throws ``GitError`` when `new` is not there afterwards.
-  func keepObjects(app: AppID, push: PushID, new: CommitID, logger: Logger? = nil) throws {
+  func keepObjects(app: AppID, push: PushID, new: CommitID) throws {
     Checkpoint.reach("push.before-keep")
     try locked(app) {
       try quarantine(app: app, push: push).keep()
       guard try open(app: app, create: false).contains(ObjectID(new)) else {
         throw GitError(.internalError, "commit \(new) is not in the repository of app \(app)", next: "push again")
       }
-      try Upkeep.expect(ObjectID(new), in: path(app))
+      try Upkeep.expect([ObjectID(new)], by: push, .build, in: path(app))
     }
-    if let logger { Upkeep.startIfNeeded(self, app: app, logger: logger) }
   }
 
   /// The build ended without a commit: deletes what the push brought.

@@ -10,7 +10,7 @@ import Synchronization
 /// What no ref reaches stays for two weeks after its pack came. A push that is being checked may rely on any object of
 /// the store, reachable or not, so nothing is dropped while there is a quarantine: a push makes its quarantine first
 /// and then looks for our mark; we set the mark first and then look for quarantines. One of us sees the other. Between
-/// the end of its quarantine and the move of its ref, a commit that was kept is noted in a directory of its own.
+/// the end of its quarantine and the move of its refs, what these will name is noted (``Upkeep/expect(_:by:_:in:)``).
 struct Upkeep {
   let repositories: Repositories
   let app: AppID
@@ -20,18 +20,19 @@ struct Upkeep {
 
   static let packLimit = 50
   static let graceTime: Duration = .seconds(14 * 24 * 60 * 60)
-  private static let day = 24 * 60 * 60
+  /// After this time, in seconds, half a pack is not going to be completed.
+  private static let leftoverAge = 60 * 60
 
   struct Report: Equatable {
     var packs = 0
     var objects = 0
     /// Unreachable and old.
     var dropped = 0
-    /// Unreachable and not old yet, or a push was under way: in packs of their own.
+    /// Unreachable, and they or what leads to them is not old yet, or a push was under way: in packs of their own.
     var kept = 0
   }
 
-  private var path: String { repositories.path(app) }
+  var path: String { repositories.path(app) }
   private var directory: String { "\(path)/objects/pack" }
   private var quarantines: String { "\(path)/\(Quarantine.directoryName)" }
 
@@ -40,7 +41,7 @@ struct Upkeep {
   /// repository is then as before. The long part is done without the lock: more objects than needed do no harm.
   func run() throws -> Report? {
     guard try packNames().count > limit else { return nil }
-    try removeLeftovers()
+    try repositories.locked(app) { try removeLeftovers() }
     return try consolidate()
   }
 
@@ -49,10 +50,15 @@ struct Upkeep {
     return try Files.names(in: directory).filter { $0.hasPrefix("pack-") && $0.hasSuffix(".pack") }
   }
 
-  /// Of an upkeep that was killed.
+  /// Of an upkeep that was killed; and packs without an index, of a push that was killed while it kept its objects.
+  /// While its quarantine is there, that push may be asked to go on.
   private func removeLeftovers() throws {
-    guard Files.exists(directory) else { return }
-    for name in try Files.names(in: directory) where name.hasPrefix(UpkeepPack.prefix) {
+    let names = Set(try Files.names(in: directory))
+    for name in names where name.hasPrefix(UpkeepPack.prefix) { unlink("\(directory)/\(name)") }
+    guard try !hasQuarantine else { return }
+    for name in try packNames() where !names.contains("\(name.dropLast(5)).idx") {
+      var info = stat()
+      guard stat("\(directory)/\(name)", &info) == 0, now - info.st_mtim.tv_sec > Self.leftoverAge else { continue }
       unlink("\(directory)/\(name)")
     }
   }
@@ -64,11 +70,16 @@ struct Upkeep {
   private func consolidate() throws -> Report? {
     let names = Set(try packNames())
     let store = try PackStore(path)
+    // A push may add more while we are at it, and the store take them in: those stay.
+    let replaceable = store.packs.map(\.name).filter { $0.hasPrefix("\(directory)/") }
     let reachable = ObjectSelection(store)
     let roots = try roots(store)
     let numbers = try roots.compactMap { try store.number(of: $0) }
     try ObjectClosure(graph: CommitGraph(store), selection: reachable).insert(numbers)
-    let (young, old) = try unreachable(store, reachable, keepAll: try hasQuarantine)
+    var unreachable = try UnreachableObjects(store, reachable: reachable)
+    let keepAll = try hasQuarantine
+    if !keepAll { try unreachable.keepLinked(since: horizon) }
+    let (young, old) = unreachable.divided(at: horizon, keepAll: keepAll)
     var made: [UpkeepPack] = []
     defer { for pack in made { pack.removeTemporary() } }
     if reachable.count > 0 { made.append(try UpkeepPack(reachable, in: directory, modified: nil)) }
@@ -82,7 +93,7 @@ struct Upkeep {
         }
       }
       defer { if old > 0 { unlink(Self.mark(path)) } }
-      try replace(store, by: made)
+      try replace(replaceable, by: made)
       return true
     }
     guard replaced else { return nil }
@@ -91,14 +102,14 @@ struct Upkeep {
   }
 
   /// The new packs are there, durably, before an old one goes. Who has an old one open keeps it.
-  private func replace(_ store: PackStore, by made: [UpkeepPack]) throws {
+  private func replace(_ packs: [String], by made: [UpkeepPack]) throws {
     for pack in made { try pack.publish() }
     try Files.syncDirectory(of: "\(directory)/x")
     Checkpoint.reach("upkeep.before-unlink")
     let names = Set(made.map(\.name))
-    for pack in store.packs where pack.name.hasPrefix("\(directory)/") && !names.contains(pack.name) {
-      unlink("\(pack.name).idx")
-      unlink("\(pack.name).pack")
+    for pack in packs where !names.contains(pack) {
+      unlink("\(pack).idx")
+      unlink("\(pack).pack")
     }
   }
 
@@ -109,55 +120,7 @@ struct Upkeep {
     return (refs.all.map(\.id) + (try expected())).sorted()
   }
 
-  private static func expected(_ repository: String) -> String { "\(repository)/expected" }
-
-  /// Notes, under the repository's lock, that a ref will move to this commit.
-  static func expect(_ commit: ObjectID, in repository: String) throws {
-    try Files.makeDirectory(expected(repository), mode: 0o700)
-    try Files.writeDurably([], to: "\(expected(repository))/\(commit)")
-  }
-
-  /// The commits so noted; forgets those whose ref has had two weeks to move.
-  private func expected() throws -> [ObjectID] {
-    let directory = Self.expected(path)
-    guard Files.exists(directory) else { return [] }
-    var ids: [ObjectID] = []
-    for name in try Files.names(in: directory) {
-      var info = stat()
-      guard let id = UploadRequest.id(name), stat("\(directory)/\(name)", &info) == 0 else { continue }
-      if info.st_mtim.tv_sec < horizon { unlink("\(directory)/\(name)") } else { ids.append(id) }
-    }
-    return ids
-  }
-
-  private var horizon: Int { now - Int(Self.graceTime.components.seconds) }
-
-  /// What is not reachable, by the day on which it came; and how many objects are too old to stay.
-  private func unreachable(
-    _ store: PackStore, _ reachable: ObjectSelection, keepAll: Bool
-  ) throws -> (young: [(modified: Int, selection: ObjectSelection)], old: Int) {
-    var newest = NumberMap(0, for: store)
-    for (index, pack) in store.packs.enumerated() {
-      for position in 0..<pack.count {
-        let number = try store.number(pack: index, position: position)
-        if !reachable.contains(number) { newest[number] = max(newest[number], pack.modified, 1) }
-      }
-    }
-    var days: [Int: (modified: Int, selection: ObjectSelection)] = [:]
-    var old = 0
-    for index in 0..<store.packedCount where newest[ObjectNumber(index)] > 0 {
-      let modified = newest[ObjectNumber(index)]
-      guard modified >= horizon || keepAll else {
-        old += 1
-        continue
-      }
-      let day = max(modified, horizon) / Self.day
-      let entry = days[day] ?? (modified, ObjectSelection(store))
-      entry.selection.insert(ObjectNumber(index))
-      days[day] = (max(entry.modified, modified), entry.selection)
-    }
-    return (days.sorted { $0.key < $1.key }.map(\.value), old)
-  }
+  var horizon: Int { now - Int(Self.graceTime.components.seconds) }
 }
 
 // MARK: When it runs, and who waits for it

@@ -110,11 +110,11 @@ struct CommitHead {
     guard Self.starts(bytes, at: 0, "tree "), let tree = Self.id(bytes, at: 5) else { return nil }
     self.tree = tree
     var at = Self.treeLength
-    while Self.starts(bytes, at: at, "parent ") {
+    // As in ``ObjectLinks``: what comes too late to be a parent with something behind it is none.
+    while bytes.count - at > Self.parentLength, Self.starts(bytes, at: at, "parent ") {
       guard Self.id(bytes, at: at + 7) != nil else { return nil }
       at += Self.parentLength
     }
-    guard at <= bytes.count else { return nil }
     parents = UnsafeRawBufferPointer(rebasing: bytes[min(Self.treeLength, at)..<at])
     date = Self.date(UnsafeRawBufferPointer(rebasing: bytes[at...]))
   }
@@ -125,7 +125,7 @@ struct CommitHead {
     return memcmp(start + at, key.utf8Start, key.utf8CodeUnitCount) == 0
   }
 
-  /// The id in hexadecimal at an offset, with the end of the line after it.
+  /// The id in hexadecimal, of either case as git reads it, at an offset, with the end of the line after it.
   static func id(_ bytes: UnsafeRawBufferPointer, at: Int) -> ObjectID? {
     guard at >= 0, bytes.count - at > 40, bytes[at + 40] == UInt8(ascii: "\n") else { return nil }
     var raw: (UInt64, UInt64, UInt32) = (0, 0, 0)
@@ -144,6 +144,7 @@ struct CommitHead {
     switch byte {
     case 48...57: byte &- 48
     case 97...102: byte &- 87
+    case 65...70: byte &- 55
     default: nil
     }
   }

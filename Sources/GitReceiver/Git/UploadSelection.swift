@@ -1,5 +1,3 @@
-import Glibc
-
 /// What a client does not want to have (gitprotocol-v2(5), "filter"; git-rev-list(1), "--filter").
 enum UploadFilter: Equatable {
   case none
@@ -125,17 +123,11 @@ final class ObjectSelection {
       }
       let end = at + bytes.count
       while at < end {
-        // Mode, space, name, NUL, id. The mode's first digits tell what it is: 40000, 160000, or a file's.
-        guard let nul = memchr(at, 0, end - at).map({ UnsafeRawPointer($0) }), end - nul > ObjectID.length,
-          nul - at > 6
-        else { throw GitError(.badObjects, "tree \(store.id(of: tree)) is torn") }
-        let (first, second) = (at.load(as: UInt8.self), (at + 1).load(as: UInt8.self))
-        let isSubmodule = first == UInt8(ascii: "1") && second == UInt8(ascii: "6")
-        if !isSubmodule {
-          let isTree = first == UInt8(ascii: "4") || (first == UInt8(ascii: "0") && second == UInt8(ascii: "4"))
-          try body(isTree ? .tree : .blob, ObjectID(raw: nul + 1))
+        guard let entry = RawTreeEntry(at: at, end: end) else {
+          throw GitError(.badObjects, "tree \(store.id(of: tree)) is torn")
         }
-        at = nul + 1 + ObjectID.length
+        if let kind = entry.kind { try body(kind, ObjectID(raw: entry.id)) }
+        at = entry.end
       }
     }
   }

@@ -15,6 +15,7 @@ struct UploadShallow {
   init(_ request: UploadRequest, wants: [CommitGraph.Node], refs: UploadRefs, _ graph: CommitGraph) throws {
     self.graph = graph
     var client: [CommitGraph.Node] = []
+    var known: Set<CommitGraph.Node> = []
     for id in request.shallow {
       // One that we do not know is none of our history.
       guard let number = try graph.store.number(of: id) else { continue }
@@ -22,7 +23,7 @@ struct UploadShallow {
         throw GitError(.protocolBroken, "git upload-pack: invalid shallow object \(id)")
       }
       let node = try graph.node(number)
-      if !client.contains(node) { client.append(node) }
+      if known.insert(node).inserted { client.append(node) }
     }
     self.client = client
     guard request.changesDepth else {
@@ -30,7 +31,6 @@ struct UploadShallow {
       return
     }
     let (inside, edge) = try region(request, wants, refs)
-    let known = Set(client)
     shallow = edge.filter { !known.contains($0) }
     for node in client where inside.contains(node) {
       unshallow.append(node)
