@@ -103,6 +103,11 @@ enum FsckObjects {
     [("100644", "a"), ("100644", "a\u{1}"), ("40000", "a")],
     [("100644", "a"), ("100644", "a!"), ("40000", "a!"), ("40000", "a")],
     [("100644", "aaaaaaaaa"), ("100644", "aaaaaaaaab"), ("40000", "aaaaaaaab")],
+    [("100644", "a"), ("100644", "a.a"), ("100644", "b"), ("100644", "b.b"), ("40000", "b")],
+    [("100644", "a"), ("100644", "a.a"), ("100644", "a.a.a"), ("100644", "a.b"), ("100644", "a.b.b"), ("40000", "a")],
+    [
+      ("100644", "a"), ("100644", "a.a"), ("100644", "a.a.a"), ("100644", "a.b"), ("100644", "a.b.b"), ("40000", "a.b"),
+    ],
     [("40755", "a"), ("100644", "a.b")], [("100644", "a.b"), ("40755", "a")],
   ].map(names)
 
@@ -303,7 +308,11 @@ enum FsckObjects {
       "[submodule \"a\"]\nurl = a \\", "[submodule \"a\"]\nurl = -a \\", "[submodule \"..\"]\nurl = a\\",
       "[submodule \"..\"]\nurl = \"a", "[]\nurl=-a\n", "[.]\nurl=-a\n",
       "[submodule \"a\"]\nurl=a#-b\n", "[submodule \"a\"]\nurl=\"a#\n-b\"\n", "[submodule \"a\"]\nurl=\"-#\"\n",
-      "[include]\npath=/etc/passwd\n",
+      "[include]\npath=/etc/passwd\n", "[submodule \"a.url\0x\"]\nb=ok\nc=-a\n", "[submodule \"a.\0x\"]\nurl=-a\n",
+      "[submodule \".\0x\"]\nb=a\n", "[submodule \"\0x\"]\nurl=-a\n", "[submodule \"...update\0\"]\nb=a\n",
+      "[submodule \"a\"]\nurl=ok\n[submodule \"..\"]\n[submodule \"b\"]\nurl=ok\n",
+      "[submodule \"a\"]\nurl=ok\n[submodule \"a\"]\nurl=ok\n[submodule \"b/..\"]\nx\n",
+      "[submodule \"a\"]\nurl=ok\n[a]\nurl=-a\n[submodule \"b\"]\nurl=-a\n", "[a]\nb=c\n[submodule \"..\"]\nx=y\n",
     ].map { Array($0.utf8) } + [
       Array("[submodule \"a\"]\nurl=x".utf8) + [0xFF] + Array("\nurl=-a\n".utf8),
       Array("[submodule \"a".utf8) + [0xFF] + Array("\"]\nurl=-a\n".utf8),

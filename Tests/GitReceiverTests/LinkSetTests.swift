@@ -60,11 +60,46 @@ struct LinkSetTests {
 
   @Test("a set takes no more memory than its limit allows")
   func limit() throws {
-    let set = LinkSet(limit: 1000)
+    let set = LinkSet(budget: LinkBudget(limit: 1000))
     let error = #expect(throws: GitError.self) {
       for number in 0..<2000 { try insert(number, .blob, into: set) }
     }
     #expect(error?.kind == .limit)
     #expect(set.count < 2000)
+  }
+
+  @Test("sets share one limit, and get back what others let go of")
+  func sharedLimit() throws {
+    let budget = LinkBudget(limit: 10_000)
+    let sets = (0..<4).map { _ in LinkSet(budget: budget) }
+    var inserted = 0
+    let error = #expect(throws: GitError.self) {
+      for number in 0..<100_000 {
+        try insert(number, .blob, into: sets[number % 4])
+        inserted += 1
+      }
+    }
+    #expect(error?.kind == .limit)
+    #expect(error?.message.contains("10000") == true)
+    #expect(inserted > 10_000 && inserted < 25_000)
+    for set in sets.dropFirst() { set.removeAll() }
+    for number in 0..<10_000 { try insert(number, .blob, into: sets[1]) }
+    #expect(sets[1].count == 10_000)
+  }
+
+  @Test("what two sets both hold counts once when they are merged, and a set that goes away counts no more")
+  func mergeWithinLimit() throws {
+    let budget = LinkBudget(limit: 4500)
+    for _ in 0..<10 {
+      let one = LinkSet(budget: budget)
+      let two = LinkSet(budget: budget)
+      for number in 0..<2500 {
+        try insert(number, .blob, into: one)
+        try insert(number + 1000, .blob, into: two)
+      }
+      try one.merge(two)
+      two.removeAll()
+      #expect(one.count == 3500)
+    }
   }
 }

@@ -5,40 +5,64 @@ enum FsckModules {
   /// The first danger and git's message for it. What cannot be read ends the reading, and is no fault to git.
   static func fault(_ data: UnsafeRawBufferPointer) -> (what: String, message: String)? {
     var config = GitConfigReader(data)
+    var section: GitConfigReader.Section?
+    var submodule: Submodule?
     while let setting = config.next() {
-      guard let (name, key) = submodule(setting.key) else { continue }
-      if isBad(name: name) {
-        return ("is a .gitmodules with the submodule name '\(shown(name))'", "gitmodulesName")
+      if setting.section !== section {
+        section = setting.section
+        submodule = Submodule(section: setting.section.name)
+        if let name = submodule?.name, isBad(name: name) {
+          return ("is a .gitmodules with the submodule name '\(shown(name))'", "gitmodulesName")
+        }
       }
-      guard let value = setting.value.map({ $0.prefix { $0 != 0 } }) else { continue }
-      switch String(decoding: key, as: UTF8.self) {
-      case "url" where isBad(url: value):
-        return ("is a .gitmodules with the address '\(shown(value))'", "gitmodulesUrl")
-      case "path" where value.first == UInt8(ascii: "-"):
-        return ("is a .gitmodules with the path '\(shown(value))', which looks like an option", "gitmodulesPath")
-      case "update" where value.first == UInt8(ascii: "!"):
-        return ("is a .gitmodules with the command '\(shown(value))'", "gitmodulesUpdate")
-      default: continue
-      }
+      guard let submodule, let value = setting.value.map({ $0.prefix { $0 != 0 } }) else { continue }
+      if let fault = fault(submodule.key ?? setting.key[...], value) { return fault }
+    }
+    return nil
+  }
+
+  private static func fault(_ key: Bytes, _ value: Bytes) -> (what: String, message: String)? {
+    if key.elementsEqual("url".utf8), isBad(url: value) {
+      return ("is a .gitmodules with the address '\(shown(value))'", "gitmodulesUrl")
+    }
+    if key.elementsEqual("path".utf8), value.first == UInt8(ascii: "-") {
+      return ("is a .gitmodules with the path '\(shown(value))', which looks like an option", "gitmodulesPath")
+    }
+    if key.elementsEqual("update".utf8), value.first == UInt8(ascii: "!") {
+      return ("is a .gitmodules with the command '\(shown(value))'", "gitmodulesUpdate")
     }
     return nil
   }
 
   typealias Bytes = ArraySlice<UInt8>
 
-  /// The name and the key in `submodule.NAME.KEY`.
-  private static func submodule(_ key: [UInt8]) -> (name: Bytes, key: Bytes)? {
-    let key = key.prefix { $0 != 0 }
-    guard key.starts(with: "submodule.".utf8), let dot = key.lastIndex(of: UInt8(ascii: ".")), dot > 9 else {
-      return nil
+  /// What git takes from the section in `submodule.NAME.KEY`.
+  private struct Submodule {
+    let name: Bytes
+    /// `nil`: each setting has its own. A NUL in the section ends the text for git, and what stands before is all.
+    let key: Bytes?
+
+    init?(section: [UInt8]) {
+      guard section.starts(with: "submodule.".utf8) else { return nil }
+      let rest = section[10...]
+      guard let end = rest.firstIndex(of: 0) else {
+        (name, key) = (rest, nil)
+        return
+      }
+      guard let dot = rest[..<end].lastIndex(of: UInt8(ascii: ".")) else { return nil }
+      (name, key) = (rest[..<dot], rest[(dot + 1)..<end])
     }
-    return (key[10..<dot], key[(dot + 1)...])
   }
 
   /// Empty, or with a part `..` between slashes of either kind.
   static func isBad(name: Bytes) -> Bool {
-    name.isEmpty
-      || name.split(whereSeparator: { $0 == 0x2F || $0 == 0x5C }).contains { $0.elementsEqual("..".utf8) }
+    // Without an array of the parts, which can be many times as large as the name.
+    var start = name.startIndex
+    for index in name.indices where name[index] == 0x2F || name[index] == 0x5C {
+      if name[start..<index].elementsEqual("..".utf8) { return true }
+      start = index + 1
+    }
+    return name.isEmpty || name[start...].elementsEqual("..".utf8)
   }
 
   static func isBad(url: Bytes) -> Bool {

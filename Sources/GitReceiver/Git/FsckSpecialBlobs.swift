@@ -7,9 +7,15 @@ struct FsckSpecialBlobs: Sendable {
 
   /// Most different files of either name in one push.
   static let limit = 100_000
-  /// As git has them (gitattributes(5)): lines of this length are too long, files of more bytes too large.
+  /// As git has it (gitattributes(5)): lines of this length are too long.
   private static let longLine = 2048
-  private static let largestAttributes = 100 << 20
+  /// Most bytes of either file. git has it for attributes; modules it refuses when it cannot hold them in memory.
+  static let largest = 100 << 20
+
+  /// An object's kind and size; `nil` when it is nowhere.
+  typealias Header = (ObjectID) throws -> (kind: ObjectKind, size: Int)?
+  /// An object; `nil` when it is nowhere.
+  typealias Read = (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?
 
   mutating func addModules(_ id: ObjectID) throws(GitError) { try Self.add(id, to: &modules, ".gitmodules") }
 
@@ -20,21 +26,19 @@ struct FsckSpecialBlobs: Sendable {
     attributes.formUnion(other.attributes)
   }
 
-  /// Reads and checks them all. Throws ``GitError`` of kind `badObjects`, and what `read` throws.
-  func check(read: (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?) throws {
+  /// Reads and checks them all. What `header` says is too large is refused unread; without it, it is read first.
+  /// Throws ``GitError`` of kind `badObjects`, and what `header` and `read` throw.
+  func check(header: Header? = nil, read: Read) throws {
     for id in modules.sorted() {
       // A missing one is left to connectivity, which a submodule of that name does not touch.
-      guard let data = try contents(of: id, read: read, named: ".gitmodules", messages: "gitmodules") else { continue }
+      guard let data = try contents(of: id, "gitmodules", header, read) else { continue }
       if let (what, message) = data.withUnsafeBytes({ FsckModules.fault($0) }) {
         throw ObjectCheck.fault(.blob, id, what, message)
       }
     }
     for id in attributes.sorted() {
-      guard let data = try contents(of: id, read: read, named: ".gitattributes", messages: "gitattributes") else {
+      guard let data = try contents(of: id, "gitattributes", header, read) else {
         throw ObjectCheck.fault(.blob, id, "is named .gitattributes by a tree and is missing", "gitattributesMissing")
-      }
-      guard data.count <= Self.largestAttributes else {
-        throw ObjectCheck.fault(.blob, id, "is a .gitattributes of more than 100 MiB", "gitattributesLarge")
       }
       guard !Self.hasLongLine(data) else {
         throw ObjectCheck.fault(
@@ -43,14 +47,24 @@ struct FsckSpecialBlobs: Sendable {
     }
   }
 
-  private func contents(
-    of id: ObjectID, read: (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?, named name: String, messages: String
-  ) throws -> [UInt8]? {
-    guard let object = try read(id) else { return nil }
-    guard object.kind == .blob else {
-      throw ObjectCheck.fault(object.kind, id, "is named \(name) by a tree and is no blob", "\(messages)Blob")
+  /// `name`: that of the file without the dot, with which git's messages begin.
+  private func contents(of id: ObjectID, _ name: String, _ header: Header?, _ read: Read) throws -> [UInt8]? {
+    if let header {
+      guard let (kind, size) = try header(id) else { return nil }
+      try Self.judge(id, name, kind, size)
     }
+    guard let object = try read(id) else { return nil }
+    try Self.judge(id, name, object.kind, object.data.count)
     return object.data
+  }
+
+  private static func judge(_ id: ObjectID, _ name: String, _ kind: ObjectKind, _ size: Int) throws(GitError) {
+    guard kind == .blob else {
+      throw ObjectCheck.fault(kind, id, "is named .\(name) by a tree and is no blob", "\(name)Blob")
+    }
+    guard size <= largest else {
+      throw ObjectCheck.fault(.blob, id, "is a .\(name) of more than \(largest >> 20) MiB", "\(name)Large")
+    }
   }
 
   /// Up to the first NUL, as git reads it.

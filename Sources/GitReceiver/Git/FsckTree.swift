@@ -63,9 +63,7 @@ extension ObjectCheck {
 
   /// Whether each entry stands behind the one before, and no file has a directory's name.
   private func checkOrder(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer, tree: ObjectID) throws(GitError) {
-    // Files with whose names, and a byte before '/', the next entry begins: a directory of the same name can still
-    // come, as in `a`, `a.b`, `a/`.
-    var files: [RawTreeEntry] = []
+    var files = FilesBefore()
     guard var last = RawTreeEntry(at: start, end: end) else { return }
     while last.end < end {
       guard let entry = RawTreeEntry(at: last.end, end: end) else { return }
@@ -75,17 +73,9 @@ extension ObjectCheck {
       case .ascending(let begins):
         if begins, !last.isDirectory { files.append(last) }
       }
-      if entry.isDirectory {
-        while let file = files.last, !begins(entry, with: file) { files.removeLast() }
-        if files.last?.nameLength == entry.nameLength { throw twice(entry, tree) }
-      }
+      if entry.isDirectory, files.hasName(of: entry) { throw twice(entry, tree) }
       last = entry
     }
-  }
-
-  private func begins(_ entry: RawTreeEntry, with file: RawTreeEntry) -> Bool {
-    file.nameLength <= entry.nameLength
-      && RawTree.common(entry.name, file.name, limit: file.nameLength) == file.nameLength
   }
 
   private func twice(_ entry: RawTreeEntry, _ tree: ObjectID) -> GitError {
@@ -103,6 +93,36 @@ extension ObjectCheck {
 
   private func id(of entry: RawTreeEntry) -> ObjectID {
     ObjectID(UnsafeRawBufferPointer(start: entry.id, count: ObjectID.length))
+  }
+}
+
+/// The files of a tree whose names a directory can still have, as in `a`, `a.b`, `a/`: each begins the next one's name,
+/// so there are no more of them than a name has bytes.
+struct FilesBefore {
+  private var files: [RawTreeEntry] = []
+
+  var count: Int { files.count }
+
+  /// Adds a file with whose name the next entry begins. Files come in the tree's order.
+  mutating func append(_ file: RawTreeEntry) {
+    keep(beginningOf: file)
+    files.append(file)
+  }
+
+  /// Whether one of the files has the directory's name. Directories come in the tree's order.
+  mutating func hasName(of directory: RawTreeEntry) -> Bool {
+    keep(beginningOf: directory)
+    return files.last?.nameLength == directory.nameLength
+  }
+
+  /// What comes behind `entry` begins with none of the others.
+  private mutating func keep(beginningOf entry: RawTreeEntry) {
+    while let file = files.last, !begins(entry, with: file) { files.removeLast() }
+  }
+
+  private func begins(_ entry: RawTreeEntry, with file: RawTreeEntry) -> Bool {
+    file.nameLength <= entry.nameLength
+      && RawTree.common(entry.name, file.name, limit: file.nameLength) == file.nameLength
   }
 }
 

@@ -1,8 +1,17 @@
 /// Reads a blob in git's configuration syntax (git-config(1), "Syntax") setting by setting, to the first thing that
 /// is none. Without a byte order mark, as git reads blobs.
 struct GitConfigReader {
-  struct Setting: Equatable {
-    /// `section.key` or `section.subsection.key`; section and key in lower case.
+  /// A section's head. Its settings share it, so that what depends on its name alone is looked at once for them all.
+  final class Section: Sendable {
+    /// `section` in lower case, or `section.subsection` with the subsection as it stands.
+    let name: [UInt8]
+
+    init(_ name: [UInt8]) { self.name = name }
+  }
+
+  struct Setting {
+    var section: Section
+    /// In lower case.
     var key: [UInt8]
     /// `nil`: the key stands alone, which means true.
     var value: [UInt8]?
@@ -10,7 +19,7 @@ struct GitConfigReader {
 
   private let data: UnsafeRawBufferPointer
   private var position = 0
-  private var section: [UInt8] = []
+  private var section = Section([])
   private var sawEnd = false
   private var isDone = false
 
@@ -67,50 +76,51 @@ struct GitConfigReader {
 
   /// `section]` or `section "subsection"]`.
   private mutating func readSection() -> Bool {
-    section = []
+    var name: [UInt8] = []
     while true {
       let byte = take()
       if sawEnd { return false }
       if byte == UInt8(ascii: "]") {
-        section.append(UInt8(ascii: "."))
+        section = Section(name)
         return true
       }
-      if isSpace(byte) { return readSubsection(byte) }
+      if isSpace(byte) { return readSubsection(byte, of: name) }
       guard isKey(byte) || byte == UInt8(ascii: ".") else { return false }
-      section.append(lower(byte))
+      name.append(lower(byte))
     }
   }
 
-  private mutating func readSubsection(_ first: UInt8) -> Bool {
+  private mutating func readSubsection(_ first: UInt8, of section: [UInt8]) -> Bool {
+    var name = section
     var byte = first
     repeat {
       if byte == Self.newline { return false }
       byte = take()
     } while isSpace(byte)
     guard byte == UInt8(ascii: "\"") else { return false }
-    section.append(UInt8(ascii: "."))
+    name.append(UInt8(ascii: "."))
     while true {
       var byte = take()
       if byte == UInt8(ascii: "\"") { break }
       if byte == UInt8(ascii: "\\") { byte = take() }
       guard byte != Self.newline else { return false }
-      section.append(byte)
+      name.append(byte)
     }
-    section.append(UInt8(ascii: "."))
+    self.section = Section(name)
     return take() == UInt8(ascii: "]")
   }
 
   private mutating func readSetting(_ first: UInt8) -> Setting? {
-    var key = section + [lower(first)]
+    var key = [lower(first)]
     var byte = take()
     while !sawEnd, isKey(byte) {
       key.append(lower(byte))
       byte = take()
     }
     while byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") { byte = take() }
-    if byte == Self.newline { return Setting(key: key, value: nil) }
+    if byte == Self.newline { return Setting(section: section, key: key, value: nil) }
     guard byte == UInt8(ascii: "="), let value = readValue() else { return nil }
-    return Setting(key: key, value: value)
+    return Setting(section: section, key: key, value: value)
   }
 
   /// To the end of the line, without a comment and the space around; with quotes and escapes read.

@@ -12,18 +12,22 @@ final class LinkSet: @unchecked Sendable {  // no lock: whoever holds it is the 
   private var memory: UnsafeMutableRawPointer?
   private var capacity = 0
   private var used = 0
-  /// Most ids, a power of two times 3/4 so that the table's memory is known.
-  private let limit: Int
+  private let budget: LinkBudget
+  /// Slots that the budget counts for this set.
+  private var charged = 0
   // Whoever pushes chooses ids in trees: without a secret they would choose them for one slot.
   private let seed: (UInt64, UInt64) = (.random(in: 0 ... .max), .random(in: 0 ... .max))
 
   /// Links, each kind of an id counted.
   private(set) var count = 0
 
-  /// A set of at most `limit` ids; its table takes up to 64 bytes for each, while it grows half as much again.
-  init(limit: Int = .max) { self.limit = limit }
+  /// A set that shares what `budget` allows with others; without one, it grows as long as there is memory.
+  init(budget: LinkBudget = LinkBudget(limit: .max)) { self.budget = budget }
 
-  deinit { free(memory) }
+  deinit {
+    free(memory)
+    budget.release(charged)
+  }
 
   /// Adds the 20 bytes at `id` as a link to an object of that kind. Throws ``GitError`` of kind `limit`.
   @inline(__always)
@@ -46,9 +50,13 @@ final class LinkSet: @unchecked Sendable {  // no lock: whoever holds it is the 
     }
   }
 
-  /// Adds the other's links, which stays as it is. Throws ``GitError`` of kind `limit`.
+  /// Adds the other's links, which stays as it is, but does not count any more: the caller lets go of it. Throws
+  /// ``GitError`` of kind `limit`.
   func merge(_ other: LinkSet) throws(GitError) {
     guard let memory = other.memory else { return }
+    // Ids that both hold must not count twice.
+    other.budget.release(other.charged)
+    other.charged = 0
     for number in 0..<other.capacity {
       let slot = memory + number &* Self.slotSize
       let kinds = slot.load(fromByteOffset: Self.kindsOffset, as: UInt32.self)
@@ -59,6 +67,8 @@ final class LinkSet: @unchecked Sendable {  // no lock: whoever holds it is the 
   /// Lets go of all links and the memory.
   func removeAll() {
     free(memory)
+    budget.release(charged)
+    charged = 0
     memory = nil
     capacity = 0
     used = 0
@@ -106,12 +116,10 @@ final class LinkSet: @unchecked Sendable {  // no lock: whoever holds it is the 
 
   @inline(never)
   private func grow() throws(GitError) {
-    guard used < limit else {
-      throw GitError(
-        .limit, "the pushed objects refer to more than \(limit) others", next: "push the history in smaller steps")
-    }
     let old = (memory, capacity)
     let larger = max(1024, capacity * 2)
+    try budget.charge(larger - charged)
+    charged = larger
     guard let table = calloc(larger, Self.slotSize) else {
       throw GitError(.internalError, "no memory for \(larger) links")
     }

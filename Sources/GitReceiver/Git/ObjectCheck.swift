@@ -17,18 +17,28 @@ final class ObjectCheck: @unchecked Sendable {  // no lock: whoever holds it is 
   /// Blobs that some tree names `.gitmodules` or `.gitattributes`.
   var special = FsckSpecialBlobs()
 
-  /// `links`: the most ids the checked objects may refer to.
-  init(rules: FsckRules = .strict, links limit: Int = 8_000_000) {
+  /// Most bytes of a commit, a tag or a tree: their lines and entries are taken apart in memory, a blob's are not.
+  /// A tree of this size has more than a million entries.
+  static let largestStructured = 64 << 20
+
+  /// `links`: how much the checked objects may refer to, shared by the checks of one push.
+  init(rules: FsckRules = .strict, links budget: LinkBudget = LinkBudget()) {
     self.rules = rules
-    links = LinkSet(limit: limit)
+    links = LinkSet(budget: budget)
   }
 
   /// Checks one object. `base`: an object of the same kind that has passed this check before in the same push, or is
   /// in the repository (a tree's delta base), so that what is equal in both is not looked at again.
-  /// Throws ``GitError`` of kind `badObjects` that names the object.
+  /// Throws ``GitError`` of kind `badObjects` or `limit` that names the object.
   func check(
     _ kind: ObjectKind, _ data: UnsafeRawBufferPointer, id: ObjectID, like base: UnsafeRawBufferPointer? = nil
   ) throws(GitError) {
+    guard kind == .blob || data.count <= Self.largestStructured else {
+      throw GitError(
+        .limit,
+        "\(kind.name) \(id) has \(data.count) bytes: the limit for commits, tags and trees is "
+          + "\(Self.largestStructured >> 20) MiB", next: "push a history without it")
+    }
     switch kind {
     case .blob: return
     case .tree: try checkTree(data, id: id, like: base)
@@ -43,10 +53,11 @@ final class ObjectCheck: @unchecked Sendable {  // no lock: whoever holds it is 
     special.merge(other.special)
   }
 
-  /// After all objects: checks the contents of ``special`` blobs. `read` gives an object of the push or of the
-  /// repository; `nil` when it is nowhere. Throws ``GitError``, and what `read` throws.
-  func finish(read: (ObjectID) throws -> (kind: ObjectKind, data: [UInt8])?) throws {
-    try special.check(read: read)
+  /// After all objects: checks the contents of ``special`` blobs. `header` and `read` look at an object of the push or
+  /// of the repository; with `header`, a blob that is too large is refused unread. Throws ``GitError``, and what
+  /// `header` and `read` throw.
+  func finish(header: FsckSpecialBlobs.Header? = nil, read: FsckSpecialBlobs.Read) throws {
+    try special.check(header: header, read: read)
   }
 
   /// What is wrong with an object, with git's name for it (git-fsck(1), "FSCK MESSAGES").
