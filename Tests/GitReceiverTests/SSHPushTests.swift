@@ -176,10 +176,13 @@ struct SSHPushTests {
     var arrived = false
     for _ in 0..<6 where !arrived { arrived = await eventually { pushes() == 1 } }
     #expect(arrived)
-    child.signal(SIGKILL)
-    let left = ContinuousClock.now
-    #expect(await eventually { pushes() == 0 })
-    let took = ContinuousClock.now - left
+    // Looked at from a thread of its own: other tests may keep the cooperative pool from looking for seconds.
+    let took = await blocking { () -> Duration in
+      child.signal(SIGKILL)
+      let left = ContinuousClock.now
+      while pushes() > 0, ContinuousClock.now - left < .seconds(10) { _ = poll(nil, 0, 5) }
+      return ContinuousClock.now - left
+    }
     // A second, and what a loaded machine adds to it.
     #expect(took < .seconds(2))
     await child.exitStatus()
