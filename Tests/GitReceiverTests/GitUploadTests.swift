@@ -156,7 +156,8 @@ struct GitUploadTests {
     let expected = try await git("rev-list", "--objects", tip).text.split(separator: "\n").map { String($0.prefix(40)) }
     let store = try PackStore("\(git.directory)/.git")
     let selection = ObjectSelection(store)
-    let number = try #require(try store.number(of: try #require(ObjectID(Array(tip.utf8)[...]))))
+    let id = try #require(ObjectID(Array(tip.utf8)[...]))
+    let number = try #require(try store.number(of: id))
     try ObjectClosure(graph: CommitGraph(store), selection: selection).insert([number])
     #expect(selection.looseNumbers.map { "\(store.id(of: $0))" }.sorted() == expected.sorted())
   }

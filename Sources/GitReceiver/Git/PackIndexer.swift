@@ -84,7 +84,10 @@ struct PackIndexer {
   ) throws -> PackContents {
     let pack = try MappedPack(descriptor: descriptor, count: Int(scan.endOffset))
     let resolver = try PackResolver(scan, pack: pack, limits: limits, directory: directory, known: known)
-    let workers = try (0..<max(threads, 1)).map { _ in try PackWorker(resolver, check: ObjectCheck(rules: rules)) }
+    let links = LinkBudget()
+    let workers = try (0..<max(threads, 1)).map { _ in
+      try PackWorker(resolver, check: ObjectCheck(rules: rules, links: links))
+    }
     try resolver.resolve(workers, progress)
     let bases = try resolver.resolveThin(workers, external)
     let table = scan.table
@@ -124,7 +127,7 @@ struct PackIndexer {
       try check.merge(worker.check)
       worker.check.links.removeAll()
     }
-    try check.finish { try reader.object($0) }
+    try check.finish(header: { try reader.header($0) }, read: { try reader.object($0) })
     return check
   }
 
