@@ -156,8 +156,8 @@ struct GitUploadTests {
     let expected = try await git("rev-list", "--objects", tip).text.split(separator: "\n").map { String($0.prefix(40)) }
     let store = try PackStore("\(git.directory)/.git")
     let selection = ObjectSelection(store)
-    let id = try #require(ObjectID(Array(tip.utf8)[...]))
-    let number = try #require(try store.number(of: id))
+    let tipID = try #require(ObjectID(Array(tip.utf8)[...]))
+    let number = try #require(try store.number(of: tipID))
     try ObjectClosure(graph: CommitGraph(store), selection: selection).insert([number])
     #expect(selection.looseNumbers.map { "\(store.id(of: $0))" }.sorted() == expected.sorted())
   }
