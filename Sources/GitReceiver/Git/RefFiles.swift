@@ -136,6 +136,13 @@ extension RefFiles {
     return loose.sorted { $0.lexicographicallyPrecedes($1) }.first { !leaving.contains($0) }
   }
 
+  /// Whether a directory is where the ref's file would be; empty ones are removed.
+  func isBlocked(_ name: [UInt8]) -> Bool {
+    removeEmptyDirectories(at: name)
+    var info = stat()
+    return lstat(path(name), &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// Removes empty directories at the name, as far as they are empty.
   func removeEmptyDirectories(at name: [UInt8]) {
     guard let inside = try? names(in: name) else { return }  // what cannot be listed is not empty
