@@ -80,10 +80,13 @@ extension RefFiles {
   /// Every ref below `refs/` in the order of names, symbolic ones resolved; those that lead nowhere are left out.
   func all() throws(SystemError) -> [(name: [UInt8], id: ObjectID)] {
     var values: [[UInt8]: ObjectID] = [:]
-    for (name, id) in try packedRefs().refs { values[name] = id }
+    // The loose ones first: one that is packed in between would otherwise be in neither.
     var found: [[UInt8]] = []
     try collect(Array("refs".utf8), into: &found)
-    for name in found { values[name] = try resolve(name)?.id }
+    var loose: [(name: [UInt8], id: ObjectID?)] = []
+    for name in found { loose.append((name, try resolve(name)?.id)) }
+    for (name, id) in try packedRefs().refs { values[name] = id }
+    for (name, id) in loose { values[name] = id }
     return values.map { ($0.key, $0.value) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
