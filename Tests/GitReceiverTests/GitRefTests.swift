@@ -111,6 +111,79 @@ struct GitRefTests {
     #expect(throws: RefFailure.self) { try move([("refs/heads/main", two, one)]) }
   }
 
+  @Test("a directory in the way of one ref keeps all of them where they are")
+  func blocked() throws {
+    try Files.makeDirectory("\(git.directory)/refs/tags/b")
+    try Files.writeDurably([], to: "\(git.directory)/refs/tags/b/x.lock")
+    try Files.makeDirectory("\(git.directory)/refs/tags/c/d")
+    let zero = ObjectID([])
+    #expect(throws: RefFailure.self) { try move([("refs/tags/a", zero, one), ("refs/tags/b", zero, one)]) }
+    #expect(try refs.value(of: name("refs/tags/a")) == nil)
+    try move([("refs/tags/a", zero, one), ("refs/tags/c", zero, one)])
+    #expect(try refs.value(of: name("refs/tags/c")) == .id(one))
+  }
+
+  @Test("what fails half way is undone: moved, made and deleted refs stand where they stood")
+  func undone() throws {
+    let zero = ObjectID([])
+    try move([("refs/heads/gone", zero, one)])
+    var transaction = RefTransaction(RefLocks(refs))
+    for (ref, old, new) in [
+      ("refs/heads/gone", one, zero), ("refs/heads/main", two, one), ("refs/tags/a", zero, one),
+      ("refs/tags/b", zero, one),
+    ] { transaction.add(.init(name: name(ref), old: old, new: new)) }
+    try transaction.prepare()
+    try Files.makeDirectory("\(git.directory)/refs/tags/b")
+    try Files.writeDurably([], to: "\(git.directory)/refs/tags/b/x.lock")
+    #expect(throws: (any Error).self) { try transaction.commit(logs: nil) }
+    #expect(!transaction.isHalfDone)
+    #expect(try refs.value(of: name("refs/heads/gone")) == .id(one))
+    #expect(try refs.value(of: name("refs/heads/main")) == .id(two))
+    #expect(try refs.value(of: name("refs/tags/a")) == nil)
+    #expect(!Files.exists("\(git.directory)/refs/heads/main.lock"))
+  }
+
+  @Test("a dead owner's journal that cannot be replayed keeps its locks until it can")
+  func replayLater() throws {
+    let workspace = "\(git.directory)/paas-refs-1-2"
+    try Files.makeDirectory(workspace)
+    try Files.writeDurably("paas receive-pack paas-refs-1-2\n".utf8, to: "\(workspace)/token")
+    try Files.writeDurably("refs/tags/b\n".utf8, to: "\(workspace)/locks")
+    try Files.writeDurably("\(one)\n".utf8, to: "\(workspace)/0")
+    try Files.writeDurably("loose\n0 \(one) \(ObjectID([])) refs/tags/b\n".utf8, to: "\(workspace)/journal")
+    link("\(workspace)/token", "\(git.directory)/refs/tags/b.lock")
+    let stray = "\(git.directory)/refs/tags/b/x.lock"
+    try Files.makeDirectory("\(git.directory)/refs/tags/b")
+    try Files.writeDurably([], to: stray)
+    try RefLocks.sweep(refs)
+    #expect(throws: RefFailure.self) { try RefLocks(refs).acquire(name("refs/tags/b"), within: .zero) }
+    #expect(Files.exists("\(git.directory)/refs/tags/b.lock") && Files.exists("\(workspace)/journal"))
+    unlink(stray)
+    try RefLocks.sweep(refs)
+    #expect(try refs.value(of: name("refs/tags/b")) == .id(one))
+    #expect(!Files.exists(workspace) && !Files.exists("\(git.directory)/refs/tags/b.lock"))
+  }
+
+  @Test("more refs than a file can have names are locked, moved and swept all the same")
+  func manyLinks() throws {
+    let locks = RefLocks(refs, linksPerToken: 4)
+    for round in 0..<2 {
+      var transaction = RefTransaction(locks)
+      for number in 0..<20 {
+        let added = try transaction.admit(
+          .init(name: name("refs/tags/n\(number)"), old: round == 0 ? ObjectID([]) : one, new: round == 0 ? one : two))
+        #expect(added)
+      }
+      try transaction.commit(logs: nil)
+    }
+    #expect(try refs.value(of: name("refs/tags/n19")) == .id(two))
+    for number in 0..<20 { try locks.acquire(name("refs/tags/n\(number)"), within: .zero) }
+    locks.leaveToReplay()
+    try RefLocks.sweep(refs)
+    #expect(!Files.exists("\(git.directory)/refs/tags/n0.lock") && !Files.exists("\(git.directory)/refs/tags/n19.lock"))
+    #expect(try Files.names(in: git.directory).allSatisfy { !$0.hasPrefix("paas") })
+  }
+
   @Test("names are judged as git check-ref-format judges them")
   func format() async throws {
     let names = [

@@ -115,6 +115,31 @@ struct GitRepositoryTests {
     #expect(!repositories.quarantine(app: app, push: unknown).exists)
   }
 
+  @Test("a repository that cannot be swept does not keep the others from it")
+  func sweepGoesOn() async throws {
+    let git = try await RealGit.workWithHistory(in: directory, commits: 1)
+    let unknown = try await push(git, "HEAD")
+    for _ in 0..<8 { try Files.writeDurably([], to: "\(repositories.directory)/\(AppID()).git") }
+    try repositories.sweepQuarantines(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    #expect(!repositories.quarantine(app: app, push: unknown).exists)
+  }
+
+  @Test("there are no hooks: a new repository has none, samples are swept, others stay")
+  func hooks() throws {
+    _ = try repositories.open(app: app, create: true)
+    let hooks = "\(repositories.path(app))/hooks"
+    #expect(!Files.exists(hooks))
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    try Files.makeDirectory(hooks)
+    try Files.writeDurably([], to: "\(hooks)/update.sample")
+    try repositories.sweepQuarantines(logger: logger)
+    #expect(!Files.exists(hooks))
+    try Files.makeDirectory(hooks)
+    try Files.writeDurably([], to: "\(hooks)/update")
+    try repositories.sweepQuarantines(logger: logger)
+    #expect(Files.exists("\(hooks)/update"))
+  }
+
   @Test("many threads that move one ref from the same place: one wins")
   func race() async throws {
     let git = try await RealGit.workWithHistory(in: directory, commits: 6)

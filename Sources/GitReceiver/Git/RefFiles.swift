@@ -80,10 +80,13 @@ extension RefFiles {
   /// Every ref below `refs/` in the order of names, symbolic ones resolved; those that lead nowhere are left out.
   func all() throws(SystemError) -> [(name: [UInt8], id: ObjectID)] {
     var values: [[UInt8]: ObjectID] = [:]
-    for (name, id) in try packedRefs().refs { values[name] = id }
+    // The loose ones first: one that is packed in between would otherwise be in neither.
     var found: [[UInt8]] = []
     try collect(Array("refs".utf8), into: &found)
-    for name in found { values[name] = try resolve(name)?.id }
+    var loose: [(name: [UInt8], id: ObjectID?)] = []
+    for name in found { loose.append((name, try resolve(name)?.id)) }
+    for (name, id) in try packedRefs().refs { values[name] = id }
+    for (name, id) in loose { values[name] = id }
     return values.map { ($0.key, $0.value) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
@@ -134,6 +137,13 @@ extension RefFiles {
     var loose: [[UInt8]] = []
     try collect(name, into: &loose)
     return loose.sorted { $0.lexicographicallyPrecedes($1) }.first { !leaving.contains($0) }
+  }
+
+  /// Whether a directory is where the ref's file would be; empty ones are removed.
+  func isBlocked(_ name: [UInt8]) -> Bool {
+    removeEmptyDirectories(at: name)
+    var info = stat()
+    return lstat(path(name), &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
   }
 
   /// Removes empty directories at the name, as far as they are empty.

@@ -104,13 +104,16 @@ struct RefJournal {
     try checked("sync '\(shown(directory))'") { fsync(descriptor) }
   }
 
-  /// After the death of its owner. What cannot be done now is tried again by the next one: the journal stays.
-  static func replay(_ workspace: String, _ refs: RefFiles) {
+  /// After the death of its owner. `false`: it cannot be done now; the journal stays for the next one, and so must the
+  /// locks, or it would later be replayed over newer refs.
+  static func replay(_ workspace: String, _ refs: RefFiles) -> Bool {
+    guard exists(in: workspace) else { return true }
     do {
-      try read(workspace)?.apply(in: workspace, refs)
-      unlink("\(workspace)/journal")
+      guard let journal = try read(workspace) else { return false }
+      try journal.apply(in: workspace, refs)
+      return unlink("\(workspace)/journal") == 0
     } catch {
-      return
+      return false
     }
   }
 }

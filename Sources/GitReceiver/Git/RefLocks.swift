@@ -15,23 +15,38 @@ struct RefFailure: Error, Equatable {
 final class RefLocks {
   let refs: RefFiles
   private var workspace: String?
-  private var token: Int32 = -1
+  /// A file system allows only so many names for one file, so there is a new token when the others are full.
+  private var tokens: [(file: Int32, links: Int)] = []
   /// The names of all files we have locked, one per line.
   private var list: Int32 = -1
-  private var links = 0
-  private(set) var held: Set<[UInt8]> = []
+  /// What is locked, and by which token.
+  private var held: [[UInt8]: Int] = [:]
+  /// What has been locked since somebody emptied this.
+  var recent: [[UInt8]] = []
+  private let linksPerToken: Int
 
   private static let prefix = "paas-refs-"
   private static let mark = "paas receive-pack "
-  /// File systems allow so many names for one file; ext4 65,000.
-  private static let linksPerToken = 30_000
 
-  init(_ refs: RefFiles) { self.refs = refs }
+  /// File systems allow so many names for one file; ext4 65,000.
+  init(_ refs: RefFiles, linksPerToken: Int = 30_000) {
+    self.refs = refs
+    self.linksPerToken = max(1, linksPerToken)
+  }
 
   deinit {
     releaseAll()
     if let workspace { try? Files.removeTree(workspace) }  // otherwise the next sweep does
-    for file in [token, list] where file >= 0 { close(file) }
+    for file in tokens.map(\.file) + [list] where file >= 0 { close(file) }
+  }
+
+  /// Lets go without removing anything: whoever comes next finds locks, journal and no living owner, and replays.
+  func leaveToReplay() {
+    held = [:]
+    workspace = nil
+    for file in tokens.map(\.file) + [list] where file >= 0 { close(file) }
+    tokens = []
+    list = -1
   }
 
   /// A directory of this owner, for what becomes part of the repository by a rename.
@@ -40,13 +55,30 @@ final class RefLocks {
     while true {
       let path = "\(refs.directory)/\(Self.prefix)\(getpid())-\(UInt64.random(in: 0 ... .max))"
       try Files.makeDirectory(path, mode: 0o700)
-      let file = try Self.makeToken("\(path)/token", text: "\(Self.mark)\(path.split(separator: "/").last ?? "")\n")
+      let file = try Self.makeToken("\(path)/token", text: Self.text(ofTokenIn: path))
       // A sweep that came between the two lines took it for a dead one's.
       guard let file else { continue }
-      token = file
+      tokens = [(file, 0)]
       workspace = path
       return path
     }
+  }
+
+  private static func text(ofTokenIn workspace: String) -> String {
+    "\(mark)\(workspace.split(separator: "/").last ?? "")\n"
+  }
+
+  private static func token(_ number: Int) -> String { number == 0 ? "token" : "token-\(number)" }
+
+  /// The number of a token that can have one more name.
+  private func roomyToken(in directory: String) throws -> Int {
+    if let number = tokens.firstIndex(where: { $0.links < linksPerToken }) { return number }
+    let path = "\(directory)/\(Self.token(tokens.count))"
+    guard let file = try Self.makeToken(path, text: Self.text(ofTokenIn: directory)) else {
+      throw RefFailure(message: "'\(path)' disappeared")
+    }
+    tokens.append((file, 0))
+    return tokens.count - 1
   }
 
   /// Makes the token and takes its lock; `nil` when it disappeared in between.
@@ -67,11 +99,12 @@ final class RefLocks {
   /// Throws ``RefFailure`` in git's words.
   func acquire(_ name: [UInt8], within limit: Duration) throws {
     let directory = try directory()
-    if links >= Self.linksPerToken { throw RefFailure(message: "more than \(Self.linksPerToken) refs in one push") }
+    let number = try roomyToken(in: directory)
+    let token = "\(directory)/\(Self.token(number))"
     let deadline = ContinuousClock.now + limit
     let lock = refs.path(name, suffix: ".lock")
     try note(name, in: directory)
-    while link("\(directory)/token", lock) != 0 {
+    while link(token, lock) != 0 {
       switch errno {
       case EEXIST:
         if removeStale(lock) { continue }
@@ -83,15 +116,20 @@ final class RefLocks {
         throw RefFailure(message: "Unable to create '\(Self.text(lock))': \(String(cString: strerror(errno)))")
       }
     }
-    links += 1
-    held.insert(name)
+    tokens[number].links += 1
+    held[name] = number
+    recent.append(name)
   }
 
   func release(_ name: [UInt8]) {
-    if held.remove(name) != nil { unlink(refs.path(name, suffix: ".lock")) }
+    guard let number = held.removeValue(forKey: name) else { return }
+    if unlink(refs.path(name, suffix: ".lock")) == 0 { tokens[number].links -= 1 }
   }
 
-  func releaseAll() { for name in held { release(name) } }
+  func releaseAll() {
+    for name in Array(held.keys) { release(name) }
+    recent = []
+  }
 
   /// Which locks are ours, for the sweep after our death.
   private func note(_ name: [UInt8], in directory: String) throws {
@@ -132,9 +170,7 @@ final class RefLocks {
     // The dead owner had decided: what it meant to do is done first.
     let owner = String(decoding: buffer[Self.mark.utf8.count..<count], as: UTF8.self).split(separator: "\n").first ?? ""
     let workspace = "\(refs.directory)/\(owner)"
-    if owner.hasPrefix(Self.prefix), !owner.contains("/"), RefJournal.exists(in: workspace) {
-      RefJournal.replay(workspace, refs)
-    }
+    if owner.hasPrefix(Self.prefix), !owner.contains("/"), !RefJournal.replay(workspace, refs) { return false }
     unlink(lock)
     return true
   }
@@ -170,20 +206,25 @@ final class RefLocks {
       }
       defer { close(file) }
       guard flock(file, LOCK_EX | LOCK_NB) == 0 else { continue }
-      if RefJournal.exists(in: workspace) { RefJournal.replay(workspace, refs) }
-      var token = stat()
-      guard fstat(file, &token) == 0 else { continue }
-      removeLocks(listedIn: "\(workspace)/locks", of: token, refs)
+      guard RefJournal.replay(workspace, refs) else { continue }
+      try removeLocks(of: workspace, refs)
       try Files.removeTree(workspace)
     }
   }
 
-  private static func removeLocks(listedIn list: String, of token: stat, _ refs: RefFiles) {
-    guard let names = try? Files.read(list, limit: 1 << 30) else { return }  // it locked nothing
+  private static func removeLocks(of workspace: String, _ refs: RefFiles) throws {
+    // Without a list it locked nothing.
+    guard let names = try? Files.read("\(workspace)/locks", limit: 1 << 30) else { return }
+    var tokens: Set<UInt64> = []
+    for name in try Files.names(in: workspace) where name.hasPrefix("token") {
+      var info = stat()
+      if lstat("\(workspace)/\(name)", &info) == 0 { tokens.insert(UInt64(info.st_ino)) }
+    }
     for name in names.split(separator: 10) {
       let lock = refs.path(name, suffix: ".lock")
       var info = stat()
-      if lstat(lock, &info) == 0, info.st_ino == token.st_ino, info.st_dev == token.st_dev { unlink(lock) }
+      // A hard link: on the same file system, whatever lies between.
+      if lstat(lock, &info) == 0, tokens.contains(UInt64(info.st_ino)) { unlink(lock) }
     }
   }
 }

@@ -37,6 +37,8 @@ struct RefTransaction {
   private var names: Set<[UInt8]> = []
   private var directories: Set<[UInt8]> = []
   private var hasPackedLock = false
+  /// A failed ``commit(logs:)`` could not be undone: some refs have moved. The next owner finishes it.
+  private(set) var isHalfDone = false
 
   init(_ locks: RefLocks) { self.locks = locks }
 
@@ -63,13 +65,13 @@ struct RefTransaction {
     let above = slashes.map { Array(update.name[..<$0]) }
     guard !names.contains(update.name), !directories.contains(update.name), above.allSatisfy({ !names.contains($0) })
     else { return false }
-    let before = locks.held
+    locks.recent = []
     do {
       let plan = try plan(update)
       if !update.new.isZero { try checkConflicts(plan) }
       planned.append(plan)
     } catch is RefFailure {
-      for name in locks.held.subtracting(before) { locks.release(name) }
+      for name in locks.recent { locks.release(name) }
       return false
     }
     updates.append(update)
@@ -94,15 +96,47 @@ struct RefTransaction {
         RefJournal.Change(name: plan.target, new: new, peeled: plan.update.peeled, number: number))
     }
     for plan in planned where !plan.update.new.isZero { try log(plan, logs) }
-    if journal.changes.count > 1 { try journal.write(in: workspace) }
-    Checkpoint.reach("push.refs-decided")
-    try journal.apply(in: workspace, refs)
+    do {
+      if journal.changes.count > 1 { try journal.write(in: workspace) }
+      Checkpoint.reach("push.refs-decided")
+      try journal.apply(in: workspace, refs)
+    } catch {
+      isHalfDone = !undo(in: workspace)
+      if isHalfDone, RefJournal.exists(in: workspace) { locks.leaveToReplay() }
+      throw error
+    }
     unlink("\(workspace)/journal")
     let deleted = planned.filter(\.update.new.isZero).map(\.target)
     let bulk = isBulk ? planned.map(\.target) : []
     abort()
     for name in deleted { logs?.remove(name, in: refs) }
     for name in bulk.isEmpty ? deleted : bulk { refs.removeEmptyParents(of: name) }
+  }
+
+  /// Puts back what has moved; `false`: that fails, too. The way back is a journal as well, in the place of the first,
+  /// and always of loose refs: what an old value leads to, `packed-refs` would have to say.
+  private func undo(in workspace: String) -> Bool {
+    do {
+      var journal = RefJournal(form: .loose, changes: [])
+      for (index, plan) in planned.enumerated() {
+        let (old, new) = (plan.current, plan.update.new)
+        let value = try refs.value(of: plan.target)
+        guard old != new, new.isZero ? value == nil : value == .id(new) else { continue }
+        let number = planned.count + index
+        if !old.isZero {
+          try Files.writeSynced("\(old)\n".utf8, to: "\(workspace)/\(number)", mode: 0o666 & ~Self.mask)
+        }
+        journal.changes.append(RefJournal.Change(name: plan.target, new: old, number: number))
+      }
+      if !journal.changes.isEmpty {
+        try journal.write(in: workspace)
+        try journal.apply(in: workspace, refs)
+      }
+      unlink("\(workspace)/journal")
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// Many changes become one new `packed-refs`: a file for each would have to reach the disk one by one.
@@ -161,6 +195,10 @@ extension RefTransaction {
       }
       target = next
       try acquire(target, of: name, within: lockTimeout)
+    }
+    if !update.new.isZero, refs.isBlocked(target) {
+      let directory = "\(refs.directory)/\(text(target))"
+      throw failure(name, "there is a non-empty directory '\(directory)' blocking reference '\(text(target))'")
     }
     let value = try refs.value(of: target)
     var current: ObjectID?

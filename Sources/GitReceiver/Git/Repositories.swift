@@ -130,19 +130,39 @@ extension Repositories {
   }
 
   /// At the receiver's start: finishes what a killed one had decided about refs, and deletes the quarantines of pushes
-  /// that the server never heard of. Those it knows stay until it asks to keep or discard them.
+  /// that the server never heard of. Those it knows stay until it asks to keep or discard them. One broken repository
+  /// does not keep the others from being served.
   func sweepQuarantines(logger: Logger) throws {
     guard Files.exists(directory) else { return }
     for name in try Files.names(in: directory) where name.hasSuffix(".git") {
       guard let app = AppID(String(name.dropLast(4))) else { continue }
-      try RefLocks.sweep(refs(app))
-      let quarantines = "\(path(app))/\(Quarantine.directoryName)"
-      guard Files.exists(quarantines) else { continue }
-      for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) {
-        guard quarantine(app: app, push: push).isAbandoned else { continue }
-        try discardQuarantine(app: app, push: push)
-        logger.info("abandoned quarantine deleted", metadata: ["app": "\(app)", "push": "\(push)"])
+      do {
+        try sweep(app, logger)
+      } catch {
+        logger.error("repository not swept", metadata: ["app": "\(app)", "cause": "\(error)"])
       }
     }
+  }
+
+  private func sweep(_ app: AppID, _ logger: Logger) throws {
+    try RefLocks.sweep(refs(app))
+    try removeHooks(app, logger)
+    let quarantines = "\(path(app))/\(Quarantine.directoryName)"
+    guard Files.exists(quarantines) else { return }
+    for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) {
+      guard quarantine(app: app, push: push).isAbandoned else { continue }
+      try discardQuarantine(app: app, push: push)
+      logger.info("abandoned quarantine deleted", metadata: ["app": "\(app)", "push": "\(push)"])
+    }
+  }
+
+  /// Managed repositories have no hooks. Samples go; what somebody has put there on purpose is his to remove.
+  private func removeHooks(_ app: AppID, _ logger: Logger) throws {
+    let hooks = "\(path(app))/hooks"
+    guard Files.exists(hooks) else { return }
+    guard try Files.names(in: hooks).allSatisfy({ $0.hasSuffix(".sample") }) else {
+      return logger.warning("the repository has hooks, which are not run", metadata: ["app": "\(app)"])
+    }
+    try Files.removeTree(hooks)
   }
 }

@@ -46,6 +46,8 @@ final class Repository {
     var handle: OpaquePointer?
     try git("create repository '\(path)'") { git_repository_init(&handle, path, 1) }
     git_repository_free(handle)
+    // libgit2's template brings samples.
+    try Files.removeTree("\(path)/hooks")
     try Files.syncDirectory(of: path)
   }
 

@@ -61,9 +61,15 @@ extension StandaloneSession {
     } catch {
       let failure = error as? RefFailure ?? RefFailure(message: Explanation(error).message)
       client.progress("error: \(failure.message)\n")
-      for index in admitted { push.commands[index].refusal = "failed to update ref" }
+      for index in admitted where try !(transaction.isHalfDone && hasMoved(push.commands[index].command)) {
+        push.commands[index].refusal = "failed to update ref"
+      }
     }
     for (index, update) in left { try perform(update, &push.commands[index], client) }
+  }
+
+  private func hasMoved(_ command: RefCommand) throws -> Bool {
+    try refs.resolve(command.name)?.id ?? ObjectID([]) == command.new
   }
 
   private func transaction() -> RefTransaction {
@@ -85,7 +91,11 @@ extension StandaloneSession {
       try perform(&transaction, client)
     } catch let error as RefFailure {
       client.progress("error: \(error.message)\n")
-      push.refuseAll("atomic transaction failed")
+      guard transaction.isHalfDone else { return push.refuseAll("atomic transaction failed") }
+      // Neither done nor undone: at least the client hears what stands.
+      for index in push.commands.indices where push.commands[index].isOpen {
+        if try !hasMoved(push.commands[index].command) { push.commands[index].refusal = "atomic transaction failed" }
+      }
     }
   }
 
