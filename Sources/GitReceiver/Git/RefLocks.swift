@@ -215,16 +215,16 @@ final class RefLocks {
   private static func removeLocks(of workspace: String, _ refs: RefFiles) throws {
     // Without a list it locked nothing.
     guard let names = try? Files.read("\(workspace)/locks", limit: 1 << 30) else { return }
-    var tokens: Set<UInt64> = []
+    // An inode's number is its own on one file system only.
+    var tokens: Set<[UInt64]> = []
     for name in try Files.names(in: workspace) where name.hasPrefix("token") {
       var info = stat()
-      if lstat("\(workspace)/\(name)", &info) == 0 { tokens.insert(UInt64(info.st_ino)) }
+      if lstat("\(workspace)/\(name)", &info) == 0 { tokens.insert([UInt64(info.st_dev), UInt64(info.st_ino)]) }
     }
     for name in names.split(separator: 10) {
       let lock = refs.path(name, suffix: ".lock")
       var info = stat()
-      // A hard link: on the same file system, whatever lies between.
-      if lstat(lock, &info) == 0, tokens.contains(UInt64(info.st_ino)) { unlink(lock) }
+      if lstat(lock, &info) == 0, tokens.contains([UInt64(info.st_dev), UInt64(info.st_ino)]) { unlink(lock) }
     }
   }
 }
