@@ -100,7 +100,8 @@ struct FsckLimitsTests {
   func filesBefore() throws {
     var files = FilesBefore()
     let names = (0..<500).flatMap { number in ["", "a", "aa", "ab"].map { "\(1000 + number)\($0)" } }
-    let tree = names.flatMap { Array("100644 \($0)".utf8) + [0] + ObjectID([1]).bytes }
+    let id = ObjectID([1]).bytes
+    let tree: [UInt8] = names.flatMap { name -> [UInt8] in Array("100644 \(name)".utf8) + [0] + id }
     try tree.withUnsafeBytes { tree in
       var position = try #require(tree.baseAddress)
       let end = position + tree.count

@@ -13,7 +13,7 @@ struct Connectivity {
     for tip in tips where pushed.kind(of: tip) == nil {
       guard repository.contains(tip) else { throw missing(tip, nil) }
     }
-    try pushed.links.forEach { id, kind in try check(ObjectID(id), is: kind) }
+    try pushed.links.forEach { id, kind in try check(ObjectID(raw: id), is: kind) }
   }
 
   private func check(_ id: ObjectID, is expected: ObjectKind) throws {

@@ -35,14 +35,7 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
   }
 
   init(_ id: git_oid) {
-    self = withUnsafeBytes(of: id) { ObjectID($0.baseAddress) }
-  }
-
-  /// Reads 20 bytes of memory; none are zeros.
-  init(_ raw: UnsafeRawPointer?) {
-    high = raw.map { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) } ?? 0
-    middle = raw.map { UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) } ?? 0
-    low = raw.map { UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: 16, as: UInt32.self)) } ?? 0
+    self = withUnsafePointer(to: id) { ObjectID(raw: $0) }
   }
 
   init(_ id: CommitID) {

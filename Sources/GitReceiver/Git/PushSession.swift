@@ -116,7 +116,8 @@ extension PushSession {
     try quarantine.create()
     let repository = try repositories.open(app: id, create: false)
     var indexer = PackIndexer(
-      limits: repositories.limits, store: try PackStore(
+      limits: repositories.limits,
+      store: try PackStore(
         repositories.path(id), cacheBytes: 8 << 20, objectLimit: repositories.limits.objectBytes))
     indexer.waiting = { client.progress(PushText.detail("Other pushes are being checked; waiting for our turn")) }
     indexer.check = { if client.isGone { throw GitError(.disconnected, "the client went away") } }
