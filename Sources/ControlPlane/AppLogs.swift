@@ -51,7 +51,9 @@ extension ControlPlane {
       while true {
         if let line = follower.take() { return line }
         guard tail, !Task.isCancelled else { return nil }
-        try? await Task.sleep(for: .milliseconds(200))  // cancelled: the next round ends
+        // conmon writes the files and tells nobody; five looks a second are what a reader takes for at once. A sleep
+        // that is cancelled throws, and the next round ends.
+        try? await Task.sleep(for: .milliseconds(200))
         await blocking { follower.readOn() }
       }
     }

@@ -42,7 +42,8 @@ extension ControlPlane {
       begin(build, of: record, output)
       return resource(build, of: record)
     } catch {
-      try? await blocking { try Files.removeTree(directory) }  // what is left of it goes at the next start
+      // The first error is the one to tell; what is left of the directory goes at the next start.
+      try? await blocking { try Files.removeTree(directory) }
       if let failure = error as? DeployFailure { throw failure.conflict }
       throw error
     }

@@ -83,16 +83,25 @@ struct Hooks: Sendable {
     -> Result
   {
     let limit = limit
-    let (child, output) = try start(path, input: input, app: app)
-    let hasExited = Mutex(false)
+    let (ended, ending) = try pipe()
+    let started: (child: Child, output: Int32)
+    do { started = try start(path, input: input, app: app) } catch {
+      close(ended)
+      close(ending)
+      throw error
+    }
+    let (child, output) = started
     let exit = Task {
       let status = await child.exitStatus()
-      hasExited.withLock { $0 = true }
+      close(ending)
       return status
     }
     let inTime = await blocking {
-      defer { close(output) }
-      return pump(output, until: .now + limit, emit: emit) { hasExited.withLock { $0 } }
+      defer {
+        close(output)
+        close(ended)
+      }
+      return pump(output, until: .now + limit, ended: ended, emit: emit)
     }
     if !inTime { child.signal(SIGKILL, group: true) }
     let status = await exit.value
@@ -131,27 +140,25 @@ func pipe() throws(SystemError) -> (Int32, Int32) {
   return (ends[0], ends[1])
 }
 
-/// Reads until the process has exited and nothing is left to read; it may close its output long before, and a
-/// grandchild may hold the other end for ever. `false` when the deadline came first. Blocks.
+/// Reads until the process has exited, which `ended` says by its end of file, and nothing is left to read; it may close
+/// its output long before, and a grandchild may hold the other end for ever. `false` when the deadline came first.
+/// Blocks.
 private func pump(
-  _ descriptor: Int32, until deadline: ContinuousClock.Instant, emit: ([UInt8]) -> Void, hasExited: () -> Bool
+  _ descriptor: Int32, until deadline: ContinuousClock.Instant, ended: Int32, emit: ([UInt8]) -> Void
 ) -> Bool {
   var buffer = [UInt8](repeating: 0, count: 16 << 10)
   var isOpen = true
   while ContinuousClock.now < deadline {
-    let wasOver = hasExited()
-    guard isOpen else {
-      if wasOver { return true }
-      usleep(5_000)
-      continue
-    }
-    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    let ready = poll(&waiting, 1, 100)
-    if ready > 0 {
+    // poll(2) passes over a descriptor of -1.
+    var waiting = [isOpen ? descriptor : -1, ended].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    let left = (deadline - .now).components
+    guard poll(&waiting, 2, Int32(clamping: left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000 + 1)) > 0
+    else { continue }
+    if waiting[0].revents != 0 {
       let count = read(descriptor, &buffer, buffer.count)
       isOpen = count > 0
       if isOpen { emit(Array(buffer[0..<count])) }
-    } else if wasOver {
+    } else if waiting[1].revents != 0 {
       return true
     }
   }

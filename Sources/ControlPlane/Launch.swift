@@ -108,7 +108,9 @@ extension ControlPlane {
       if Task.isCancelled { return false }
       if let deadline, deadline <= .now { return false }
       logger.error("router did not confirm the routing table; still waiting", metadata: ["app": "\(app)"])
-      try? await Task.sleep(for: .seconds(1))  // cancelled: the next round ends
+      // The router may be starting again; asking more often helps nobody. A sleep that is cancelled throws, and the next
+      // round ends.
+      try? await Task.sleep(for: .seconds(1))
     }
     return true
   }

@@ -14,10 +14,10 @@ struct InstanceTests {
     try await withFixture { fixture in
       let engine = fixture.engine()
       let script = """
-        exec /usr/bin/python3 -c 'import os, signal, socket, time
+        exec /usr/bin/python3 -c 'import os, signal, socket
         s = socket.socket(); s.bind(("127.0.0.1", int(os.environ["PORT"]))); s.listen()
         signal.signal(signal.SIGUSR1, lambda *_: s.close())
-        while True: time.sleep(1)'
+        while True: signal.pause()'
         """
       let work = try fixture.workload(script, "web", slug: try await fixture.slug(["a": ""]))
       try await engine.apply(work)
@@ -155,7 +155,7 @@ struct InstanceTests {
         def finish(*_): print("finishing"); time.sleep(0.3); print("finished"); sys.exit(0)
         signal.signal(signal.SIGTERM, finish)
         print("ready")
-        while True: time.sleep(100)
+        while True: signal.pause()
         """
       let work = try fixture.workload(
         "/usr/bin/python3 -u app.py; echo shell done", slug: try await fixture.slug(["app.py": script]))
