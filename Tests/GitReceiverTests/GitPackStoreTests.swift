@@ -153,16 +153,17 @@ struct GitPackStoreTests {
 
   @Test("deltas make what they should, and reach nowhere else")
   func deltas() {
-    func apply(_ delta: [UInt8], _ base: String, _ size: Int) -> String? {
+    func apply(_ instructions: [UInt8], _ base: String, _ size: Int) -> String? {
       var result = [UInt8](repeating: 0, count: size)
-      let made = result.withUnsafeMutableBytes { target in
-        Array(base.utf8).withUnsafeBytes { base in
-          delta.withUnsafeBytes { delta in
-            target.baseAddress.map { StoredDelta.apply(delta, from: 0, to: base, into: $0, size) } ?? false
+      let delta = deltaSize(base.utf8.count) + deltaSize(size) + instructions
+      do {
+        try result.withUnsafeMutableBytes { target in
+          try Array(base.utf8).withUnsafeBytes { base in
+            try delta.withUnsafeBytes { try Delta.apply($0, to: base, into: target) }
           }
         }
-      }
-      return made ? String(decoding: result, as: UTF8.self) : nil
+      } catch { return nil }
+      return String(decoding: result, as: UTF8.self)
     }
     #expect(apply([0x91, 1, 3, 2, 0x78, 0x79], "abcdef", 5) == "bcdxy")
     #expect(apply([0x91, 4, 3], "abcdef", 3) == nil)

@@ -64,7 +64,7 @@ struct HookRunner {
       return .failed
     }
     startThread {
-      // A hook that ends without reading all of it is no error.
+      // The only failure is a hook that ends without reading all of it, which is no error.
       try? Files.writeAll(input, to: inWrite, name: "a hook's input")
       close(inWrite)
     }

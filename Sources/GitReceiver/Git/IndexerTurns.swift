@@ -39,7 +39,8 @@ final class IndexerTurns: Sendable {
 }
 
 /// Threads that wait until something holds.
-private final class Condition: @unchecked Sendable {  // both are made for threads
+/// `@unchecked Sendable`: nothing but a POSIX mutex and its condition, which are made to be shared.
+private final class Condition: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 

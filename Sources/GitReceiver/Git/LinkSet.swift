@@ -4,7 +4,7 @@ import Glibc
 /// push has millions of links and hardly any of them is new.
 ///
 /// For one thread at a time; threads fill sets of their own and merge them.
-final class LinkSet: @unchecked Sendable {  // no lock: whoever holds it is the only one, as said above
+final class LinkSet {
   /// 20 bytes of id, then one bit for each kind that the id was taken for; no bit: the slot is free.
   private static let slotSize = 24
   private static let kindsOffset = 20

@@ -9,7 +9,7 @@ enum FsckRules: Sendable {
 /// The check of objects that arrive, and what they refer to.
 ///
 /// For one thread at a time: each thread has one of its own, and they are merged at the end.
-final class ObjectCheck: @unchecked Sendable {  // no lock: whoever holds it is the only one, as said above
+final class ObjectCheck {
   let rules: FsckRules
   /// What the checked objects refer to, for connectivity: trees' entries but submodules, commits' trees and parents,
   /// tags' targets. Of trees that were checked `like` another, only what is not in that one.

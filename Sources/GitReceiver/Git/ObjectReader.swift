@@ -79,14 +79,9 @@ struct ObjectReader {
   }
 
   private func index(of id: ObjectID) -> Int? {
-    var low = 0
-    var high = order.elements.count
-    while low < high {
-      let middle = (low + high) / 2
-      if table.ids[Int(order[middle])] < id { low = middle + 1 } else { high = middle }
-    }
-    guard low < order.elements.count else { return nil }
-    let index = Int(order[low])
+    let place = firstPlace(in: order.elements.count) { table.ids[Int(order[$0])] >= id }
+    guard place < order.elements.count else { return nil }
+    let index = Int(order[place])
     return table.ids[index] == id ? index : nil
   }
 

@@ -1,5 +1,5 @@
 /// What a pack holds, for the check of connectivity.
-struct PackContents: Sendable {
+struct PackContents {
   /// Sorted.
   private let ids: [ObjectID]
   private let kinds: [ObjectKind]

@@ -14,10 +14,10 @@ enum PackEntryType: Equatable {
     }
   }
 
-  /// The header of a whole object.
-  static func header(_ kind: ObjectKind, size: Int) -> [UInt8] {
+  /// The header of any entry: a number from 1 to 4 for whole objects (``ObjectKind``), 6 and 7 for deltas.
+  static func header(_ type: UInt8, size: Int) -> [UInt8] {
     var rest = size >> 4
-    var byte = kind.rawValue << 4 | UInt8(size & 0x0F)
+    var byte = type << 4 | UInt8(size & 0x0F)
     var bytes: [UInt8] = []
     while rest > 0 {
       bytes.append(byte | 0x80)

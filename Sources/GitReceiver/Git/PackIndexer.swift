@@ -141,7 +141,8 @@ struct PackIndexer {
 }
 
 /// The objects that the repository has already. One id, one object: git compares what comes again, and so do we,
-/// although the hash knows of the attacks that are known. `@unchecked Sendable`: the store is behind `lock`.
+/// although the hash knows of the attacks that are known. `@unchecked Sendable`: `lock` guards the store while several
+/// threads run; before and after them only the caller's thread uses it.
 final class KnownObjects: @unchecked Sendable {
   private let store: PackStore
   private let lock = Mutex(())

@@ -174,14 +174,21 @@ extension PackResolver {
 extension [ObjectID] {
   /// Where the id stands in a sorted array.
   func place(of id: ObjectID) -> Int? {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle] < id { low = middle + 1 } else { high = middle }
-    }
-    return low < count && self[low] == id ? low : nil
+    let place = firstPlace(in: count) { self[$0] >= id }
+    return place < count && self[place] == id ? place : nil
   }
+}
+
+/// The first of `count` places for which `holds`, which holds for all places after it too; `count` when there is none.
+@inline(__always)
+func firstPlace(in count: Int, where holds: (Int) -> Bool) -> Int {
+  var low = 0
+  var high = count
+  while low < high {
+    let middle = (low + high) / 2
+    if holds(middle) { high = middle } else { low = middle + 1 }
+  }
+  return low
 }
 
 /// A pack on disk, mapped for reading. What is mapped belongs to the quarantine: nobody else writes it.

@@ -200,8 +200,9 @@ private final class ObjectDirectory {
 
   func forget() { seen = timespec() }
 
-  /// The packs' paths without suffix. A directory that cannot be read has none: libgit2 says why when it matters.
+  /// The packs' paths without suffix.
   func packs() -> [String] {
+    // A directory that cannot be read has none for us; libgit2, which is asked next, says why.
     let names = (try? Files.names(in: "\(path)/pack")) ?? []
     return names.filter { $0.hasPrefix("pack-") && $0.hasSuffix(".idx") }.sorted().map {
       "\(path)/pack/\($0.dropLast(4))"
@@ -222,8 +223,9 @@ private final class ObjectDirectory {
 
   private static func alternates(of directory: String) -> [String] {
     let file = "\(directory)/info/alternates"
-    // Without the file, or the right to read it, there are none.
-    guard Files.exists(file), let text = try? Files.text(file, limit: 1 << 20) else { return [] }
+    guard Files.exists(file) else { return [] }
+    // One that cannot be read names none for us; libgit2, which is asked for what is missing, reads it again and says why.
+    guard let text = try? Files.text(file, limit: 1 << 20) else { return [] }
     return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
       line.hasPrefix("/") ? String(line) : "\(directory)/\(line)"
     }

@@ -124,17 +124,22 @@ final class PackReader {
 
   private func apply(_ entry: StoredEntry, _ pack: StoredPack, to base: ObjectBuffer) throws(GitError) -> ObjectBuffer {
     let delta = try delta(entry, pack)
-    var at = 0
-    guard let baseSize = StoredDelta.size(delta, &at), let size = StoredDelta.size(delta, &at),
-      baseSize == base.count
-    else { throw pack.torn("has a damaged delta at byte \(entry.offset)") }
-    guard size <= objectLimit else { throw tooLarge(size) }
-    let result = try ObjectBuffer(kind: base.kind, count: size, spill: spill)
-    guard StoredDelta.apply(delta, from: at, to: base.bytes, into: result.start, size) else {
+    let size: UInt64
+    do throws(GitError) { size = try Delta.resultSize(delta) } catch { throw damaged(entry, pack) }
+    guard size <= UInt64(objectLimit) else { throw tooLarge(Int(clamping: size)) }
+    let result = try ObjectBuffer(kind: base.kind, count: Int(size), spill: spill)
+    do throws(GitError) {
+      try Delta.apply(
+        delta, to: base.bytes, into: UnsafeMutableRawBufferPointer(start: result.start, count: result.count))
+    } catch {
       result.release()
-      throw pack.torn("has a damaged delta at byte \(entry.offset)")
+      throw damaged(entry, pack)
     }
     return result
+  }
+
+  private func damaged(_ entry: StoredEntry, _ pack: StoredPack) -> GitError {
+    pack.torn("has a damaged delta at byte \(entry.offset)")
   }
 
   private func tooLarge(_ size: Int) -> GitError {
@@ -161,65 +166,8 @@ extension PackReader {
     let entry = try pack.entry(at: offset)
     if let kind = ObjectKind(rawValue: entry.type) { return (kind, entry.size) }
     let delta = try delta(entry, pack)
-    var at = 0
-    guard StoredDelta.size(delta, &at) != nil, let size = StoredDelta.size(delta, &at) else {
-      throw pack.torn("has a damaged delta at byte \(offset)")
-    }
-    return (try kind(pack, offset), size)
-  }
-}
-
-/// Deltas that are already ours (gitformat-pack(5), "Deltified representation"): no copies, no arrays.
-enum StoredDelta {
-  /// A size in groups of seven bits, the lowest first; `nil` when it has no end.
-  @inline(__always)
-  static func size(_ delta: UnsafeRawBufferPointer, _ at: inout Int) -> Int? {
-    var value = 0
-    var shift = 0
-    while at < delta.count, shift < 56 {
-      let byte = delta[at]
-      at &+= 1
-      value |= Int(byte & 0x7F) << shift
-      shift &+= 7
-      if byte & 0x80 == 0 { return value }
-    }
-    return nil
-  }
-
-  /// Makes exactly `size` bytes at `target`; `false` when the delta reaches outside of anything.
-  static func apply(
-    _ delta: UnsafeRawBufferPointer, from start: Int, to base: UnsafeRawBufferPointer,
-    into target: UnsafeMutableRawPointer, _ size: Int
-  ) -> Bool {
-    guard var at = delta.baseAddress.map({ $0 + start }), let source = base.baseAddress else { return false }
-    let end = at + (delta.count - start)
-    var made = 0
-    while at < end {
-      let opcode = at.load(as: UInt8.self)
-      at += 1
-      var length = Int(opcode)
-      var from = at
-      if opcode & 0x80 == 0 {
-        guard length > 0, length <= end - at else { return false }
-        at += length
-      } else {
-        // Which of four bytes of offset and three of length follow, the opcode's bits say.
-        guard end - at >= (opcode & 0x7F).nonzeroBitCount else { return false }
-        var offset = 0
-        length = 0
-        for bit in 0..<7 where opcode & (1 << UInt8(bit)) != 0 {
-          let byte = Int(at.load(as: UInt8.self))
-          if bit < 4 { offset |= byte << (8 &* bit) } else { length |= byte << (8 &* (bit &- 4)) }
-          at += 1
-        }
-        if length == 0 { length = 0x10000 }
-        guard offset <= base.count, length <= base.count &- offset else { return false }
-        from = source + offset
-      }
-      guard length <= size &- made else { return false }
-      memcpy(target + made, from, length)
-      made &+= length
-    }
-    return made == size
+    let size: UInt64
+    do throws(GitError) { size = try Delta.resultSize(delta) } catch { throw damaged(entry, pack) }
+    return (try kind(pack, offset), Int(clamping: size))
   }
 }

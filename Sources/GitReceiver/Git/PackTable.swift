@@ -92,13 +92,8 @@ final class PackTable: @unchecked Sendable {
 
   /// The object whose header is at this offset.
   func index(ofOffset offset: UInt64) -> Int? {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if offsets[middle] < offset { low = middle + 1 } else { high = middle }
-    }
-    return low < count && offsets[low] == offset ? low : nil
+    let place = firstPlace(in: count) { offsets[$0] >= offset }
+    return place < count && offsets[place] == offset ? place : nil
   }
 
   /// Links each object to the deltas on top of it, the one that carries most last: whoever goes depth first may let go

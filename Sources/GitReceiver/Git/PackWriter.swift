@@ -136,19 +136,6 @@ struct PackWriter {
 }
 
 extension PackEntryType {
-  /// The head of any entry: 1 to 4 for whole objects, 6 and 7 for deltas.
-  static func header(_ type: UInt8, size: Int) -> [UInt8] {
-    var rest = size >> 4
-    var byte = type << 4 | UInt8(size & 0x0F)
-    var bytes: [UInt8] = []
-    while rest > 0 {
-      bytes.append(byte | 0x80)
-      byte = UInt8(rest & 0x7F)
-      rest >>= 7
-    }
-    return bytes + [byte]
-  }
-
   /// How far before an OFS delta its base begins.
   static func distance(_ value: Int) -> [UInt8] {
     var rest = value >> 7

@@ -28,7 +28,7 @@ struct ThinPack {
       var header: [UInt8] = []
       var stored: WorkBuffer?
       let isThere = try external(id) { [pool] kind, data in
-        header = PackEntryType.header(kind, size: data.count)
+        header = PackEntryType.header(kind.rawValue, size: data.count)
         stored = try compressor.deflate(data, pool)
       }
       guard isThere, let stored else { throw GitError(.internalError, "object \(id) disappeared") }
