@@ -85,7 +85,7 @@ struct SSHPushTests {
   private func git(_ harness: SSHHarness, ssh options: [String] = [], _ arguments: String...) async throws -> Ended {
     let ssh = (["ssh"] + options + harness.options + ["-i", harness.key]).joined(separator: " ")
     return try await execute(
-      "/usr/bin/git", ["-C", "\(harness.directory)/work"] + arguments,
+      "/usr/bin/git", ["-C", "\(harness.directory)/clone"] + arguments,
       environment: [
         "GIT_SSH_COMMAND": ssh, "HOME": harness.directory, "GIT_CONFIG_NOSYSTEM": "1", "GIT_SSH_VARIANT": "ssh",
         "GIT_AUTHOR_NAME": "Dev", "GIT_AUTHOR_EMAIL": "dev@example.org",
@@ -94,9 +94,9 @@ struct SSHPushTests {
   }
 
   private func commit(_ harness: SSHHarness) async throws {
-    try Files.makeDirectory("\(harness.directory)/work")
+    try Files.makeDirectory("\(harness.directory)/clone")
     _ = try await git(harness, "init", "-q", "-b", "main")
-    try Files.writeDurably("flask\n".utf8, to: "\(harness.directory)/work/requirements.txt")
+    try Files.writeDurably("flask\n".utf8, to: "\(harness.directory)/clone/requirements.txt")
     _ = try await git(harness, "add", ".")
     _ = try await git(harness, "commit", "-q", "-m", "Say hello")
   }
@@ -134,7 +134,7 @@ struct SSHPushTests {
     try await commit(harness)
     var random = SystemRandomNumberGenerator()
     let noise = (0..<(12 << 20) / 8).flatMap { _ in withUnsafeBytes(of: random.next() as UInt64, Array.init) }
-    try Files.writeDurably(noise, to: "\(harness.directory)/work/noise")
+    try Files.writeDurably(noise, to: "\(harness.directory)/clone/noise")
     _ = try await git(harness, "add", ".")
     _ = try await git(harness, "commit", "-q", "-m", "Noise")
     let options = ["-v", "-o", "RekeyLimit=1M"]
