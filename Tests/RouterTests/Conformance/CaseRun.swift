@@ -90,18 +90,19 @@ struct CaseRun {
   /// The final answer after its interim ones, and what comes behind it.
   private func answer(_ reader: WireReader) throws -> [String] {
     var interim: [Int] = []
-    var answer: WireMessage
-    repeat {
+    var answer = WireMessage()
+    while answer.status < 200 {
       do {
         guard let next = try reader.response(toHead: wireCase.request.hasPrefix("HEAD ")) else {
           return ["the connection ended without an answer"]
         }
         answer = next
-      } catch .truncated(let partial), .reset(let partial) {
+      } catch {
+        guard let partial = error.partial else { throw error }
         return partial.startLine.isEmpty || !isCut ? ["the answer broke off: \(partial)"] : status(partial)
       }
       if answer.status < 200 { interim.append(answer.status) }
-    } while answer.status < 200
+    }
     var faults = status(answer) + wireCase.answer.faults(answer, host: host).map { "answer: \($0)" }
     if let wanted = wireCase.interim, wanted != interim { faults.append("interim \(interim), not \(wanted)") }
     return try faults + behind(reader, answer)
@@ -131,7 +132,8 @@ struct CaseRun {
       do {
         guard let next = try reader.response() else { return [] }
         return next.status == 200 && next.text == "next" ? [] : ["second answer: \(next.startLine) '\(next.text)'"]
-      } catch .reset {
+      } catch {
+        guard error.isReset else { throw error }
         return []
       }
     }

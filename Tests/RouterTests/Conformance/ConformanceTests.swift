@@ -3,6 +3,7 @@ import Linux
 import Platform
 import Synchronization
 import Testing
+import Wire
 
 /// Requests and answers byte for byte, through a router, against an instance that keeps every byte it gets.
 @Suite("Conformance, byte for byte")

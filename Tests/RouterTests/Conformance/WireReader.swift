@@ -6,6 +6,16 @@ enum WireError: Error {
   case reset(WireMessage)
   case silent
   case unclear(String)
+
+  var isReset: Bool { if case .reset = self { true } else { false } }
+
+  /// What arrived of a message that broke off.
+  var partial: WireMessage? {
+    switch self {
+    case .truncated(let message), .reset(let message): message
+    case .silent, .unclear: nil
+    }
+  }
 }
 
 /// A message exactly as it arrived. Text is Latin-1, so that each character is one byte.
@@ -75,8 +85,9 @@ final class WireReader {
     message = WireMessage()
     do {
       while try more() {}
-    } catch .reset {
+    } catch {
       // What arrived before the reset is what counts.
+      guard error.isReset else { throw error }
     }
     defer { position = buffer.count }
     return Array(buffer[position...])
