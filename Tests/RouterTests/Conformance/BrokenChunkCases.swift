@@ -5,7 +5,7 @@ private func size(_ line: String, _ name: String, _ rule: String = "9112 7.1") -
 /// The client ends its output in the middle.
 private func cutShort(_ name: String, _ request: String) -> WireCase {
   WireCase(
-    name: name, rule: "9112 8", request: request, statuses: [400], sent: .noWhole, then: .either, halfCloses: true)
+    name: name, rule: "9112 8", request: request, statuses: [0, 400], sent: .noWhole, then: .either, halfCloses: true)
 }
 
 private let many = String(repeating: "X: y\r\n", count: 40_000)

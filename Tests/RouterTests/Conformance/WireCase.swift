@@ -81,7 +81,7 @@ struct WireCase: Sendable {
   var request: String
   var reply = ok
   var ending = Ending.stays
-  /// Any of these is right.
+  /// Any of these is right; 0 is an end without any answer.
   var statuses = [200]
   var interim: [Int]?
   var answer = Looks()
