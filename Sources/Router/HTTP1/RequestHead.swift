@@ -43,6 +43,14 @@ struct RequestHead {
   /// The client would like to send another request on this connection (RFC 9112 section 9.3).
   var keepsAlive: Bool { !flags.contains(.close) && (minor > 0 || flags.contains(.keepAlive)) }
 
+  /// Sending it twice does no harm: the method is idempotent (RFC 9110 section 9.2.2), and there is no body that would
+  /// be gone, nor a tunnel.
+  func mayResend(_ bytes: RawSpan) -> Bool {
+    guard !hasBody, !flags.contains(.mayUpgrade) else { return false }
+    return bytes.equals(method, "get") || bytes.equals(method, "head") || bytes.equals(method, "put")
+      || bytes.equals(method, "delete") || bytes.equals(method, "options") || bytes.equals(method, "trace")
+  }
+
   /// The value of the first field of this name.
   func first(_ name: FieldName) -> ByteRange? { specials.first { $0.name == name }?.value }
 
