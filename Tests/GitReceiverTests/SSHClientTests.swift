@@ -68,18 +68,19 @@ struct SSHClientTests {
   func localForwarding(_ kind: [String]) async throws {
     let harness = try await SSHHarness()
     let (target, port) = try listenOnLoopback()
-    let (reserved, local) = try listenOnLoopback()
-    close(reserved)
     defer { close(target) }
-    let specification = kind == ["-L"] ? "127.0.0.1:\(local):127.0.0.1:\(port)" : "127.0.0.1:\(local)"
+    // The client takes no "any port" here. At an address of its own no other test is in the way.
+    let (address, local) = (0x7F00_0000 | UInt32.random(in: 0x1_0000...0xFE_FFFF), UInt16(40_000))
+    let host = stride(from: 24, through: 0, by: -8).map { "\(address >> UInt32($0) & 0xFF)" }.joined(separator: ".")
+    let specification = "\(host):\(local)" + (kind == ["-L"] ? ":127.0.0.1:\(port)" : "")
     async let session = harness.ssh("logs", options: kind + [specification, "-o", "LogLevel=INFO"])
     defer { harness.server.stop() }  // ends the session, however this ends
-    #expect(await eventually { (try? RawClient(local)) != nil })
-    let tunnel = try RawClient(local)
+    #expect(await eventually { (try? RawClient(local, at: address)) != nil })
+    let tunnel = try RawClient(local, at: address)
     if kind == ["-D"] {
       await tunnel.send([4, 1, UInt8(port >> 8), UInt8(port & 0xFF), 127, 0, 0, 1, 0])  // SOCKS4 CONNECT
     }
-    #expect(await tunnel.readToEnd(seconds: 60) != nil)
+    #expect(await tunnel.readToEnd() != nil)
     var waiting = pollfd(fd: target, events: Int16(POLLIN), revents: 0)
     #expect(poll(&waiting, 1, 0) == 0)  // nobody came through
     harness.server.stop()
