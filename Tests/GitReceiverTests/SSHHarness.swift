@@ -149,7 +149,7 @@ final class SSHHarness: Sendable {
       whoami) cat <&3;;
       config:set) for word in "$@"; do printf '[%s]\\n' "$word"; done;;
       run) case "$1" in
-          sleep) sleep 6; exit 0;;
+          sleep) sleep 20; exit 0;;
           wait) trap 'echo interrupted; exit 0' INT; echo waiting; while :; do sleep 0.1; done;;
         esac
         if [ -t 0 ]; then stty size; echo "$TERM"; else echo pipe; fi;;
