@@ -95,7 +95,11 @@ struct ServerLink: Sendable {
         let lines = log.take()
         if lines.isEmpty { break }
         do {
-          try await client.send(lines, to: RouterRoutes.logs, limit: Self.callLimit)
+          let text = lines.map(\.encoded).joined()
+          _ = try await client.call(
+            ClientRequest(
+              .post, RouterRoutes.logs, headers: ["Content-Type": "text/plain"], body: .bytes(Array(text.utf8)),
+              timeout: Self.callLimit))
         } catch {
           log.putBack(lines)
           break

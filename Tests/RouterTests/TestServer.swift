@@ -61,7 +61,7 @@ final class TestServer: Sendable {
         state.withLock { $0.reports.append(report) }
         try line.write("HTTP/1.1 204 No Content\r\nPaas-Wire: 1\r\n\r\n")
       case "/router/logs":
-        let lines = try Wire.decode([RouterLogLine].self, from: Data(request.body))
+        let lines = RouterLogLine.decode(request.body)
         state.withLock { $0.lines += lines }
         try line.write("HTTP/1.1 204 No Content\r\nPaas-Wire: 1\r\n\r\n")
       default: try answerPoll(request, line)

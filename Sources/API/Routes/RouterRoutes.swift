@@ -17,7 +17,8 @@ extension APIRoutes {
       return Response.noContent
     }
     routes.post("router/logs") { request, _ in
-      await controlPlane.routerLogs(try await request.decode([RouterLogLine].self))
+      let body = try await request.body.collect(upTo: 1 << 20)
+      await controlPlane.routerLogs(RouterLogLine.decode(body.readableBytesView))
       return Response.noContent
     }
   }
