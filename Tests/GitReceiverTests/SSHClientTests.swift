@@ -8,7 +8,7 @@ import Testing
 @Suite("SSH clients with habits")
 struct SSHClientTests {
   private func sharing(_ harness: SSHHarness) -> [String] {
-    ["-o", "ControlMaster=auto", "-o", "ControlPath=\(harness.directory)/mux", "-o", "ControlPersist=20"]
+    ["-o", "ControlMaster=auto", "-o", "ControlPath=\(harness.directory)/mux", "-o", "ControlPersist=600"]
   }
 
   @Test("a second command over a shared connection that is busy goes over one of its own")
@@ -145,11 +145,34 @@ struct SSHClientTests {
     }
   }
 
-  @Test("signals of the client's terminal reach the command", arguments: ["\u{3}"])
-  func interrupt(_ key: String) async throws {
+  @Test("signals of the client's terminal reach the command")
+  func interrupt() async throws {
     let harness = try await SSHHarness()
-    let ended = try await harness.ssh("run wait", options: ["-tt"], input: Array(key.utf8))
-    #expect(ended.text.contains("interrupted"), "\(ended)")
+    let (stdin, stdout) = (try makePipe(), try makePipe())
+    let client = try Child.spawn(
+      ChildRequest(
+        path: "/usr/bin/ssh",
+        arguments: ["-tt"] + harness.options + ["-i", harness.key, "paas@127.0.0.1", "run wait"],
+        environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: stdin.reading, 1: stdout.writing]))
+    close(stdin.reading)
+    close(stdout.writing)
+    let text = await blocking { () -> String in
+      defer { close(stdout.reading) }
+      var (text, typed) = ("", false)
+      var buffer = [UInt8](repeating: 0, count: 256)
+      while case let count = read(stdout.reading, &buffer, buffer.count), count > 0 {
+        text += String(decoding: buffer[..<count], as: UTF8.self)
+        // Not before the command has said what it does with it.
+        if !typed, text.contains("waiting") {
+          var key: UInt8 = 3
+          typed = write(stdin.writing, &key, 1) == 1
+        }
+      }
+      return text
+    }
+    _ = await client.exitStatus()
+    close(stdin.writing)
+    #expect(text.contains("interrupted"), "\(text)")
   }
 
   @Test("a client without a command or a shell stays as long as it likes within the idle time")
