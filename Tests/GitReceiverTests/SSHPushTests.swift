@@ -177,7 +177,7 @@ struct SSHPushTests {
         arguments: harness.options + ["-i", harness.key, "paas@127.0.0.1", "git-receive-pack 'hello'"],
         environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: stdin.reading]))
     close(stdin.reading)
-    try Files.writeAll(bytes, to: stdin.writing, name: "ssh's input")
+    try await blocking { try Files.writeAll(bytes, to: stdin.writing, name: "ssh's input") }
     let quarantine = "\(harness.directory)/data/repositories/\(platform.app.id).git/quarantine"
     let pushes: @Sendable () -> [String] = { (try? Files.names(in: quarantine)) ?? [] }
     // The mark is set just before the upload begins.
