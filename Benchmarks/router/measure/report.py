@@ -1,0 +1,45 @@
+"""The table that is printed."""
+
+
+def text(result):
+    spread = f"{result.median:.4g} {result.unit}"
+    if len(result.values) > 1:
+        spread += f" ({min(result.values):.4g} – {max(result.values):.4g})"
+    notes = []
+    if result.notes.get("rate"):
+        notes.append(f"{result.notes['rate']:,.0f}/s")
+    if result.notes.get("errors"):
+        notes.append(f"**{result.notes['errors']} errors**")
+    return spread + (f"; {', '.join(notes)}" if notes else "")
+
+
+def verdict(mine, others):
+    """What was asked of paas and what came out, per peer."""
+    words = []
+    for peer, bound in mine.bounds.items():
+        if not peer:
+            words.append(f"≤ {bound} {mine.unit}: {'yes' if mine.median <= bound else '**no**'}")
+        elif peer in others and peer != mine.label and others[peer].median:
+            factor = mine.median / others[peer].median
+            words.append(f"≤ {bound} × {peer}: {'yes' if factor <= bound else '**no**'}, {factor:.2f} ×")
+    return "; ".join(words)
+
+
+def is_ours(label):
+    return label.startswith("paas") or label not in ("nginx", "nginx-default", "haproxy", "caddy", "traefik")
+
+
+def show(about, results, failed):
+    print(f"{about['date']}, {about['machine']}; load average {about['load'][0]:.1f}; `{about['command']}`; "
+          + "; ".join(about["versions"].values()))
+    print()
+    for row in dict.fromkeys(result.row for result in results):
+        group = {result.label: result for result in results if result.row == row}
+        print(f"| {row} | median (fastest – slowest round) | asked of paas |\n|---|---|---|")
+        for label, result in group.items():
+            print(f"| {label} | {text(result)} | {verdict(result, group) if is_ours(label) else ''} |")
+        print()
+    for name, note in about["notes"].items():
+        print(f"- {name}: {note}")
+    for words in failed:
+        print(f"- failed: {words}")
