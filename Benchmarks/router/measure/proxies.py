@@ -1,26 +1,27 @@
-"""The proxies that are compared. Each is one worker on the proxy core, keeps 64 upstream connections, speaks HTTP/1.1 to
-the backend, and adds X-Forwarded-For/Proto/Port/Host, X-Request-Id, X-Request-Start and Via (Forwarded too when paas
+"""The proxies that are compared. Each is one worker on the proxy core, keeps 64 upstream connections, speaks HTTP/1.1
+to the backend, and adds X-Forwarded-For/Proto/Port/Host, X-Request-Id, X-Request-Start and Via (Forwarded too when paas
 does). Where a peer cannot do the same, `NOTES` says what it does instead."""
 import os
 import resource
 import socket
 import subprocess
 
+from . import router
 from .load import exchange
 from .process import Running, wait_until
 from .server import FakeServer, app, endpoint
 
-UPSTREAM_KEEPALIVE = 64
-
 NOTES = {
     "paas": "counters per app and instance; log lines go to the server's socket in batches, whose reader appends them "
             "to a file on the load core",
-    "nginx": "counters for the whole process (stub_status); log buffered 64 KB, flushed every second",
+    "nginx": "counters for the whole process (stub_status); log buffered 64 KB, flushed every second; request bodies are "
+             "streamed, answers never spooled to disk; its table of 20,000 connections is in its base memory",
     "nginx-default": "as nginx, with its default of spooling request bodies before it connects",
-    "haproxy": "counters per frontend, backend and server; log to a ring backed by a file (its cheapest file log)",
+    "haproxy": "counters per frontend, backend and server; http-reuse always, as the others reuse; log to a ring backed "
+               "by a file (its cheapest file log)",
     "caddy": "prometheus metrics on; log is JSON, one write per line (it has no buffer)",
     "traefik": "prometheus metrics on; log buffered 1,000 lines; X-Request-Id, X-Request-Start and Via are constants: "
-               "it cannot make them",
+               "it cannot make them; it adds Accept-Encoding, X-Real-Ip and X-Forwarded-Server",
 }
 
 
@@ -77,7 +78,8 @@ class Proxy:
     def added(self):
         """The fields of a plain request that the backend sees, lower case, Host left out."""
         lines = exchange(self.port, "/echo", self.routes[0])[1].split("\r\n")[1:]
-        return {line.split(":")[0].lower(): line.partition(": ")[2] for line in lines if ":" in line and not line.lower().startswith("host:")}
+        fields = {line.split(":")[0].lower(): line.partition(": ")[2] for line in lines if ":" in line}
+        return {name: value for name, value in fields.items() if name != "host"}
 
     def stop(self):
         self.running.stop()
@@ -95,21 +97,10 @@ class Paas(Proxy):
             app(f"bench-{number}", [host], [endpoint(self.backend.port)], logs=self.logs)
             for number, host in enumerate(self.routes)]
         log = open(self.log_file, "ab", buffering=1 << 16) if self.logs else None
-        self.server = FakeServer(f"{self.directory}/router.sock", apps, log=log)
+        self.server = FakeServer(router.socket_path(self.directory), apps, log=log)
         self.bench.wait(self.server.start())
-        listener, handover = socket.socket(), socket.socket(socket.AF_UNIX)
-        with listener, handover:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self.port))
-            listener.listen(4096)
-            handover.bind(f"{self.directory}/handover.sock")
-            handover.listen(8)
-            descriptors = (listener.fileno(), handover.fileno())
-            return self.run(
-                program, "router", "--socket", self.server.path, "--table-file",
-                f"{self.directory}/table.json", "--listen-fd", str(descriptors[0]), "--handover-fd", str(descriptors[1]),
-                "--server-uid", str(os.geteuid()), *(["--threads", str(threads)] if threads else []),
-                pass_fds=descriptors)
+        return router.start(program, self.directory, self.port, threads, core=self.bench.proxy_core, name=self.label,
+                            urgent=self.bench.options.urgent)
 
     def stop(self):
         super().stop()
@@ -153,7 +144,7 @@ http {{
   client_max_body_size 0;
   upstream app {{
     server 127.0.0.1:{self.backend.port};
-    keepalive {UPSTREAM_KEEPALIVE};
+    keepalive {self.bench.options.upstreams};
     keepalive_requests 100000000;
   }}
   server {{
@@ -203,7 +194,7 @@ defaults
   timeout client 300s
   timeout server 300s
   timeout http-keep-alive 300s
-  http-reuse safe
+  http-reuse always
 frontend in
   bind 127.0.0.1:{self.port} backlog 4096
   {log}
@@ -219,7 +210,7 @@ frontend in
   {forwarded}
   default_backend app
 backend app
-  server web.1 127.0.0.1:{self.backend.port} pool-max-conn {UPSTREAM_KEEPALIVE}
+  server web.1 127.0.0.1:{self.backend.port} pool-max-conn {self.bench.options.upstreams}
 """)
         return self.run("haproxy", "-db", "-f", configuration)
 
@@ -254,8 +245,8 @@ http://:{self.port} {{
       versions 1.1
       compression off
       keepalive 300s
-      keepalive_idle_conns {UPSTREAM_KEEPALIVE}
-      keepalive_idle_conns_per_host {UPSTREAM_KEEPALIVE}
+      keepalive_idle_conns {self.bench.options.upstreams}
+      keepalive_idle_conns_per_host {self.bench.options.upstreams}
     }}
   }}
 }}
@@ -293,7 +284,7 @@ http:
           - url: "http://127.0.0.1:{self.backend.port}"
   serversTransports:
     kept:
-      maxIdleConnsPerHost: {UPSTREAM_KEEPALIVE}
+      maxIdleConnsPerHost: {self.bench.options.upstreams}
 """)
         log = f"accessLog:\n  filePath: {self.log_file}\n  bufferingSize: 1000" if self.logs else ""
         static = self.write("traefik.yml", f"""

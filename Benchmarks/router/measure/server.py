@@ -1,5 +1,5 @@
-"""The server as the router sees it (docs/wire.md, "Router → server"): tables with generations by long poll, whole or as
-differences, reports, logs and metrics. One asyncio server on a unix socket."""
+"""The server as the router sees it (docs/wire.md, "Router → server"): tables with generations by long poll, whole or
+as differences, reports, logs and metrics. One asyncio server on a unix socket."""
 import asyncio
 import json
 import os
@@ -134,14 +134,16 @@ class FakeServer:
 
     def _since(self, after):
         """The table as a router that has generation `after` needs it."""
-        if not self.deltas or after < 1 or any(number not in self.changes for number in range(after + 1, self.generation + 1)):
+        steps = range(after + 1, self.generation + 1)
+        if not self.deltas or after < 1 or any(number not in self.changes for number in steps):
             return self.table
         changed, removed = {}, set()
-        for number in range(after + 1, self.generation + 1):
+        for number in steps:
             for value in self.changes[number]["apps"]:
                 changed[value["id"]] = value
                 removed.discard(value["id"])
             for gone in self.changes[number]["removed"]:
                 changed.pop(gone, None)
                 removed.add(gone)
-        return self.changes[self.generation] | {"base": after, "apps": list(changed.values()), "removed": sorted(removed)}
+        difference = {"base": after, "apps": list(changed.values()), "removed": sorted(removed)}
+        return self.changes[self.generation] | difference

@@ -70,7 +70,8 @@ int main(int argc, char **argv) {
   struct connection *all = calloc(n, sizeof *all);
   int poller = epoll_create1(0);
   for (int i = 0; i < n; i++) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int on = 1;
     all[i].fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(all[i].fd, (void *)&address, sizeof address)) fail("connect");
