@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 
-from .process import Running, prefer
+from .process import Running, prefer, real_time
 
 NATIVE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "native")
 UNITS = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000}
@@ -92,8 +92,8 @@ def paced(bench, port, seconds, rate, connections=64, host="app.test"):
     command = ["taskset", "-c", str(bench.load_core), compiled("paced", bench.scratch), str(port), host,
                str(connections), str(rate), str(seconds)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    if bench.options.urgent:
-        prefer(process.pid)
+    if bench.real_time:
+        real_time(process.pid, True)
     text, words = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"paced failed: {words.decode()}")

@@ -14,11 +14,13 @@ from .server import FakeServer, app, endpoint
 NOTES = {
     "paas": "counters per app and instance; log lines go to the server's socket in batches, whose reader appends them "
             "to a file on the load core",
-    "nginx": "counters for the whole process (stub_status); log buffered 64 KB, flushed every second; request bodies are "
-             "streamed, answers never spooled to disk; its table of 20,000 connections is in its base memory",
-    "nginx-default": "as nginx, with its default of spooling request bodies before it connects",
-    "haproxy": "counters per frontend, backend and server; http-reuse always, as the others reuse; log to a ring backed "
-               "by a file (its cheapest file log)",
+    "nginx": "counters for the whole process (stub_status); log buffered 64 KB, flushed every second; request bodies "
+             "are streamed, answers are never spooled to disk and have buffers of 16 KB; its table of 20,000 "
+             "connections is in its base memory",
+    "nginx-default": "as nginx, with its defaults for bodies: requests are spooled to a file before it connects, "
+                     "answers have buffers of 4 KB and then a file",
+    "haproxy": "counters per frontend, backend and server; http-reuse always, as the others reuse; log to a ring "
+               "backed by a file (its cheapest file log)",
     "caddy": "prometheus metrics on; log is JSON, one write per line (it has no buffer)",
     "traefik": "prometheus metrics on; log buffered 1,000 lines; X-Request-Id, X-Request-Start and Via are constants: "
                "it cannot make them; it adds Accept-Encoding, X-Real-Ip and X-Forwarded-Server",
@@ -109,7 +111,10 @@ class Paas(Proxy):
 
 class Nginx(Proxy):
     name = "nginx"
-    spools = "off"
+    streams = """proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+      proxy_buffers 8 16k;
+      proxy_busy_buffers_size 32k;"""
 
     def launch(self):
         log = "off"
@@ -154,8 +159,7 @@ http {{
     location / {{
       proxy_pass http://app;
       proxy_http_version 1.1;
-      proxy_request_buffering {self.spools};
-      proxy_max_temp_file_size 0;
+      {self.streams}
       {headers}
     }}
   }}
@@ -166,7 +170,7 @@ http {{
 
 class NginxDefault(Nginx):
     name = "nginx-default"
-    spools = "on"
+    streams = ""
 
 
 class HAProxy(Proxy):

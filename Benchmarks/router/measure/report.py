@@ -1,13 +1,19 @@
 """The table that is printed."""
 
 
+def figure(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def text(result):
-    spread = f"{result.median:.4g} {result.unit}"
+    spread = f"{figure(result.median)} {result.unit}"
     if len(result.values) > 1:
-        spread += f" ({min(result.values):.4g} – {max(result.values):.4g})"
+        spread += f" ({figure(min(result.values))} – {figure(max(result.values))})"
     notes = []
     if result.notes.get("rate"):
         notes.append(f"{result.notes['rate']:,.0f}/s")
+    if result.notes.get("upstream", 0) >= 0.05:
+        notes.append(f"{result.notes['upstream']:.2f} new upstream connections per request")
     if result.notes.get("errors"):
         notes.append(f"**{result.notes['errors']} errors**")
     return spread + (f"; {', '.join(notes)}" if notes else "")
