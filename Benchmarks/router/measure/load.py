@@ -94,6 +94,8 @@ def paced(bench, port, seconds, rate, connections=64, host="app.test"):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     if bench.real_time:
         real_time(process.pid, True)
+    elif bench.options.urgent:
+        prefer(process.pid)
     text, words = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"paced failed: {words.decode()}")

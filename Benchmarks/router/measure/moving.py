@@ -109,7 +109,8 @@ class Instance:
 class Clients:
     """Sends requests at a rate, half of them on connections that are kept, and remembers what went wrong."""
 
-    def __init__(self, port, rate, apps, seed):
+    def __init__(self, port, rate, apps, seed, resend=False):
+        self.resend = resend  # the test of the test: every 20th POST goes out a second time
         self.port, self.rate, self.apps, self.random = port, rate, apps, random.Random(seed)
         self.idle, self.tasks, self.numbers = [], set(), itertools.count(1)
         self.posts, self.lost, self.misrouted = [], [], []
@@ -147,9 +148,17 @@ class Clients:
         try:
             reader, writer, where = await self._connection(kept)
             writer.write(head.encode() + b"\r\n" + body)
+            if self.resend and post and number % 20 == 0:
+                await self._again(head.encode() + b"\r\n" + body)
             await asyncio.wait_for(self._check(reader, writer, app, name, kept), 30)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError, ValueError) as error:
             self.lost.append(f"{name} ({'POST' if post else 'GET'}, {kind}, {where}): {type(error).__name__} {error}")
+
+    async def _again(self, request):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(request)
+        await reader.read(1)
+        writer.close()
 
     async def _connection(self, kept):
         """A kept connection that the router has not closed, or a new one."""

@@ -105,7 +105,7 @@ class FakeServer:
         if path == "/router/report":
             await self._hear(json.loads(body))
         elif path == "/router/logs":
-            self.lines += body.count(b"\n")
+            self.lines += body.count(b" service=")
             if self.log:
                 self.log.write(body)
         elif path == "/router/metrics":
