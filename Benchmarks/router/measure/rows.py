@@ -75,7 +75,7 @@ def fresh(bench):
 
 
 def with_default_nginx(bench):
-    return bench.kinds + ([peers.NginxDefault] if proxies.Nginx in bench.kinds else [])
+    return bench.kinds + ([(peers.NginxDefault, {})] if "nginx" in bench.options.proxies else [])
 
 
 def down(bench):
