@@ -226,14 +226,16 @@ final class Exchange {
 
   func awaitBody() {
     judgedBytes = bytesIn
-    client?.expect(.slowBody, worker.times.body)
+    client?.expect(.slowBody, min(worker.times.body, app?.route.settings.idle ?? worker.times.idle))
   }
 
-  /// H28 for a body that comes too slowly, unless it is the instance that does not take it.
+  /// H28 for a body that comes too slowly; H15 when it is the instance that takes nothing of it.
   func judgeBody() {
     guard !isOver, !requestEnded else { return }
+    let moved = bytesIn &- judgedBytes
     let isBlocked = !(connection?.isWritable ?? false)
-    guard isBlocked || bytesIn &- judgedBytes >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
+    if isBlocked, moved == 0 { return timedOut(.idleConnection) }
+    guard isBlocked || moved >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
     awaitBody()
   }
 }

@@ -129,7 +129,7 @@ struct TableChangeTests {
     _ = try await router.runtime.tables.apply(table([.live("hello", [new.endpoint])], generation: 2))
     #expect(try await blocking { try router.connect().ask("GET", host: "hello.localhost").text } == "new")
     let report = await router.runtime.tables.report()
-    #expect(report == RouterReport(generation: 2, inFlight: [.init(instance: old.instance, requests: 1)]))
+    #expect(report.generation == 2 && report.inFlight == [.init(instance: old.instance, requests: 1)])
     mayAnswer.store(true, ordering: .releasing)
     #expect(try await blocking { try slow.message().text } == "old")
     #expect(try await eventually { await router.runtime.tables.report().inFlight.isEmpty })

@@ -25,6 +25,8 @@ struct RequestHead {
   var method = ByteRange.none
   /// In origin-form or asterisk-form; of an absolute-form only path and query, and empty when it has no path.
   var target = ByteRange.none
+  /// OPTIONS for the server as a whole, said in absolute-form (RFC 9112 section 3.2.4).
+  var isAsterisk = false
   /// The authority of an absolute-form.
   var authority = ByteRange.none
   var minor: UInt8 = 1
@@ -58,6 +60,7 @@ struct RequestHead {
     method = .none
     target = .none
     authority = .none
+    isAsterisk = false
     minor = 1
     host = .none
     flags = []
