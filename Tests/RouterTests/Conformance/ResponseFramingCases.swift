@@ -14,7 +14,7 @@ let responseFramingCases: [WireCase] = [
     "chunks stay chunks", "9112 7.1", reply: chunks("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), [200],
     Looks(lacks: ["content-length"], body: "abcde", framing: .chunked)),
   .answered(
-    "CHUNKED in capitals", "9112 7",
+    "CHUNKED in capitals from the instance", "9112 7",
     reply: "HTTP/1.1 200 OK\r\ntransfer-encoding: CHUNKED\r\n\r\n2\r\nok\r\n0\r\n\r\n", [200], Looks(body: "ok")),
   .answered(
     "an empty chunked answer", "9112 7.1", reply: chunks("0\r\n\r\n"), [200], Looks(body: "", framing: .chunked)),
