@@ -92,7 +92,7 @@ final class ClientApp: Sendable {
     self.input = input
     child = try Child.spawn(
       ChildRequest(
-        path: python, arguments: ["-c", Self.source], environment: ["PATH": ClientPrograms.path],
+        path: "/usr/bin/env", arguments: [python, "-c", Self.source], environment: ["PATH": ClientPrograms.path],
         descriptors: [0: stdin, 1: stdout, 2: 2]))
     close(stdin)
     close(stdout)
