@@ -29,6 +29,8 @@ final class ClientConnection: ChannelInboundHandler {
   /// The client will send nothing more.
   var inputEnded = false
   private var isPumping = false
+  /// A read was asked for, and nothing has come since.
+  private var isReading = false
   private(set) var origin = RequestOrigin(address: [], port: 0)
   /// Of the socket's peer.
   private var address = IPAddress(high: 0, low: 0)
@@ -106,9 +108,9 @@ final class ClientConnection: ChannelInboundHandler {
       guard let self, case .lingering = self.state, let context = self.context else { return }
       context.close(mode: .output, promise: nil)
       self.expect(.cut, self.worker.times.linger)
-      context.read()
+      self.read()
     }
-    context.read()
+    read()
   }
 
   func closeAfterFlush() {
@@ -161,11 +163,12 @@ final class ClientConnection: ChannelInboundHandler {
       state = .introduction
     }
     expect(.cut, worker.times.keepAlive)
-    context.read()
+    read()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var buffer = unwrapInboundIn(data)
+    isReading = false
     worker.tick()
     switch state {
     case .lingering, .closed: return
@@ -213,6 +216,12 @@ final class ClientConnection: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   // MARK: inside
+
+  private func read() {
+    guard !isReading, !inputEnded else { return }
+    isReading = true
+    context?.read()
+  }
 
   /// Hands what the client has sent to whoever takes it.
   func pump() {
@@ -281,7 +290,7 @@ final class ClientConnection: ChannelInboundHandler {
       case .complete: break
       }
     }
-    switch RequestParser.parse(bytes.readableBytesSpan, limits: worker.headLimits, into: &worker.requestHead) {
+    switch RequestParser.parse(bytes.readableBytesSpan, limits: worker.headLimits, into: worker.requestHead) {
     case .incomplete:
       expect(.slowHead, worker.times.head)
       _ = headEnd.look(at: bytes.readableBytesSpan)
@@ -320,14 +329,13 @@ final class ClientConnection: ChannelInboundHandler {
   }
 
   func readIfWanted() {
-    guard let context, !inputEnded else { return }
     switch state {
-    case .idle, .introduction, .lingering: context.read()
+    case .idle, .introduction, .lingering: read()
     case .exchanging:
       // Behind a whole request only the client's end is waited for; a body is read as far as it is taken.
       guard let exchange, inbox.readableBytes == 0 else { return }
-      if exchange.requestEnded || exchange.acceptsBody { context.read() }
-    case .tunnelling: if exchange?.tunnelTakes(fromClient: true) == true { context.read() }
+      if exchange.requestEnded || exchange.acceptsBody { read() }
+    case .tunnelling: if exchange?.tunnelTakes(fromClient: true) == true { read() }
     case .closed: break
     }
   }

@@ -43,7 +43,7 @@ extension Exchange {
       }
     }
     let outcome = ResponseParser.parse(
-      bytes.readableBytesSpan, limits: worker.headLimits, into: &worker.responseHead)
+      bytes.readableBytesSpan, limits: worker.headLimits, into: worker.responseHead)
     if outcome == .incomplete { _ = connection.headEnd.look(at: bytes.readableBytesSpan) }
     if outcome == .complete { connection.headEnd.reset() }
     return outcome

@@ -70,7 +70,7 @@ extension Exchange {
     leaveGate()
     app = nil
     preferred = nil
-    guard RequestParser.parse(bytes, limits: worker.headLimits, into: &worker.requestHead) == .complete else {
+    guard RequestParser.parse(bytes, limits: worker.headLimits, into: worker.requestHead) == .complete else {
       return answer(.unknownHost)
     }
     _ = route(bytes, worker.requestHead)

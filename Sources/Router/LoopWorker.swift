@@ -62,8 +62,8 @@ final class LoopWorker {
   var refused = 0
 
   // Memory.
-  var requestHead = RequestHead()
-  var responseHead = ResponseHead()
+  let requestHead = RequestHead()
+  let responseHead = ResponseHead()
   private var scratch = ByteBuffer()
   private var exchanges: [Exchange] = []
   private var random = Xoshiro()

@@ -16,6 +16,8 @@ final class UpstreamConnection: ChannelInboundHandler {
   private(set) var isReused = false
   private(set) var idleSince = NIODeadline.distantPast
   private var isClosing = false
+  /// A read was asked for, and nothing has come since.
+  private var isReading = false
 
   init(_ upstream: LoopUpstream, worker: LoopWorker) {
     self.upstream = upstream
@@ -36,7 +38,12 @@ final class UpstreamConnection: ChannelInboundHandler {
 
   func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
   func flush() { context?.flush() }
-  func read() { if !inputEnded { context?.read() } }
+
+  func read() {
+    guard !isReading, !inputEnded else { return }
+    isReading = true
+    context?.read()
+  }
 
   func endOutput() { context?.close(mode: .output, promise: nil) }
 
@@ -64,7 +71,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     exchange = nil
     isReused = true
     idleSince = worker.now
-    context?.read()
+    read()
   }
 
   // MARK: from the channel
@@ -74,6 +81,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var buffer = unwrapInboundIn(data)
+    isReading = false
     worker.tick()
     guard let exchange, !isClosing else {
       isClosing = true
@@ -91,7 +99,7 @@ final class UpstreamConnection: ChannelInboundHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    if let exchange { exchange.receivedAll() } else if !isClosing { context.read() }
+    if let exchange { exchange.receivedAll() } else if !isClosing { read() }
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {

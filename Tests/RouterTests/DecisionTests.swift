@@ -14,8 +14,8 @@ struct ParsedRequest {
   init(_ text: String) {
     self.text = text
     let bytes = Array(text.utf8)
-    var head = RequestHead()
-    outcome = RequestParser.parse(bytes.span.bytes, limits: HeadLimits(), into: &head)
+    let head = RequestHead()
+    outcome = RequestParser.parse(bytes.span.bytes, limits: HeadLimits(), into: head)
     self.head = head
   }
 
@@ -163,8 +163,8 @@ struct DecisionTests {
   func responses() {
     func plan(_ fields: String, mustClose: Bool = false, isOld: Bool = false) -> ResponsePlan? {
       let bytes = Array("HTTP/1.1 200 OK\r\n\(fields)\r\n".utf8)
-      var head = ResponseHead()
-      guard ResponseParser.parse(bytes.span.bytes, limits: HeadLimits(), into: &head) == .complete else { return nil }
+      let head = ResponseHead()
+      guard ResponseParser.parse(bytes.span.bytes, limits: HeadLimits(), into: head) == .complete else { return nil }
       return ResponsePlan(head, to: .init(isOld: isOld), mustClose: mustClose)
     }
     let counted = plan("Content-Length: 3\r\n")

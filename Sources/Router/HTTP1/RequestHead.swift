@@ -1,6 +1,6 @@
 /// A request's head (RFC 9112 section 3), as offsets into the bytes it was read from. One is kept per event loop and
 /// filled again for each request, so that its lists keep their memory.
-struct RequestHead {
+final class RequestHead {
   /// A field that does not simply go through.
   struct Special {
     var name: FieldName
@@ -56,7 +56,7 @@ struct RequestHead {
   /// The value of the first field of this name.
   func first(_ name: FieldName) -> ByteRange? { specials.first { $0.name == name }?.value }
 
-  mutating func reset() {
+  func reset() {
     method = .none
     target = .none
     authority = .none
@@ -71,7 +71,7 @@ struct RequestHead {
   }
 
   /// A piece that goes through, joined to the last one when nothing is between them.
-  mutating func keep(from start: Int, to end: Int) {
+  func keep(from start: Int, to end: Int) {
     if let last = runs.indices.last, runs[last].end == start {
       runs[last].end = end
     } else {

@@ -8,10 +8,10 @@ enum RequestParser {
   }
 
   /// Fills `head` from the bytes, which start with the request line.
-  static func parse(_ bytes: RawSpan, limits: HeadLimits, into head: inout RequestHead) -> Outcome {
+  static func parse(_ bytes: RawSpan, limits: HeadLimits, into head: RequestHead) -> Outcome {
     head.reset()
     var offset = 0
-    switch requestLine(bytes, limits: limits, &offset, &head) {
+    switch requestLine(bytes, limits: limits, &offset, head) {
     case .complete: break
     case let other: return other
     }
@@ -25,19 +25,19 @@ enum RequestParser {
       case .end(let next):
         guard next <= limits.bytes else { return .failed(.tooLarge) }
         head.length = next
-        return finish(bytes, hosts: hosts, &head)
+        return finish(bytes, hosts: hosts, head)
       case .line(let read): line = read
       }
       fields &+= 1
       guard fields <= limits.fields, line.value.count <= limits.value else { return .failed(.tooLarge) }
       guard !line.hasSpaceBeforeColon else { return .failed(.malformedField) }
-      if let fault = take(line, of: bytes, from: offset, hosts: &hosts, &head) { return .failed(fault) }
+      if let fault = take(line, of: bytes, from: offset, hosts: &hosts, head) { return .failed(fault) }
       offset = line.next
     }
   }
 
   private static func requestLine(
-    _ bytes: RawSpan, limits: HeadLimits, _ offset: inout Int, _ head: inout RequestHead
+    _ bytes: RawSpan, limits: HeadLimits, _ offset: inout Int, _ head: RequestHead
   ) -> Outcome {
     let count = bytes.byteCount
     while offset < count, ByteClass.isToken(bytes.byte(offset)) { offset &+= 1 }
@@ -53,10 +53,10 @@ enum RequestParser {
     guard bytes.byte(offset) == 0x20, offset > start else { return .failed(.target) }
     head.target = ByteRange(start: start, end: offset)
     offset &+= 1
-    return version(bytes, &offset, &head)
+    return version(bytes, &offset, head)
   }
 
-  private static func version(_ bytes: RawSpan, _ offset: inout Int, _ head: inout RequestHead) -> Outcome {
+  private static func version(_ bytes: RawSpan, _ offset: inout Int, _ head: RequestHead) -> Outcome {
     let count = bytes.byteCount
     let wanted: StaticString = "HTTP/"
     for index in 0..<5 {
@@ -78,7 +78,7 @@ enum RequestParser {
 
   /// Files one field; returns what is wrong with it.
   private static func take(
-    _ line: FieldLine, of bytes: RawSpan, from start: Int, hosts: inout Int, _ head: inout RequestHead
+    _ line: FieldLine, of bytes: RawSpan, from start: Int, hosts: inout Int, _ head: RequestHead
   ) -> RequestFault? {
     var name = FieldName.of(bytes, line.name)
     if line.hasUnderscore, name == .other {
@@ -94,11 +94,11 @@ enum RequestParser {
     case .host:
       hosts &+= 1
       head.host = line.value
-    case .contentLength: return contentLength(line.value, of: bytes, &head)
+    case .contentLength: return contentLength(line.value, of: bytes, head)
     case .transferEncoding:
       guard !head.flags.contains(.chunked), bytes.equals(line.value, "chunked") else { return .coding }
       head.flags.insert(.chunked)
-    case .connection: connection(line.value, of: bytes, &head)
+    case .connection: connection(line.value, of: bytes, head)
     case .expect:
       guard bytes.equals(line.value, "100-continue") else { return .expectation }
       head.flags.insert(.expectsContinue)
@@ -112,7 +112,7 @@ enum RequestParser {
     return nil
   }
 
-  private static func contentLength(_ value: ByteRange, of bytes: RawSpan, _ head: inout RequestHead) -> RequestFault? {
+  private static func contentLength(_ value: ByteRange, of bytes: RawSpan, _ head: RequestHead) -> RequestFault? {
     guard !head.flags.contains(.hasLength), let length = number(bytes, value) else { return .length }
     head.flags.insert(.hasLength)
     head.contentLength = length
@@ -134,7 +134,7 @@ enum RequestParser {
     return value
   }
 
-  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: inout RequestHead) {
+  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: RequestHead) {
     var tokens = FieldTokens(value)
     while let token = tokens.next(bytes) {
       if bytes.equals(token, "keep-alive") {
@@ -150,17 +150,17 @@ enum RequestParser {
   }
 
   /// What can be judged only when all fields are known.
-  private static func finish(_ bytes: RawSpan, hosts: Int, _ head: inout RequestHead) -> Outcome {
+  private static func finish(_ bytes: RawSpan, hosts: Int, _ head: RequestHead) -> Outcome {
     guard hosts == 1 || (hosts == 0 && head.isOld) else { return .failed(.host) }
     if head.flags.contains(.chunked), head.flags.contains(.hasLength) || head.isOld { return .failed(.coding) }
     if bytes.equals(head.method, "connect") { return .failed(.connect) }
-    if head.flags.contains(.nominates) { dropNominated(bytes, &head) }
-    if head.flags.contains(.upgrade) { judgeUpgrade(bytes, &head) }
-    return RequestTarget.judge(bytes, &head)
+    if head.flags.contains(.nominates) { dropNominated(bytes, head) }
+    if head.flags.contains(.upgrade) { judgeUpgrade(bytes, head) }
+    return RequestTarget.judge(bytes, head)
   }
 
   /// h2c would hide all later requests from the router, so it is not offered to the instance.
-  private static func judgeUpgrade(_ bytes: RawSpan, _ head: inout RequestHead) {
+  private static func judgeUpgrade(_ bytes: RawSpan, _ head: RequestHead) {
     guard !head.isOld, !head.hasBody else { return }
     var isNamed = false
     for special in head.specials where special.name == .upgrade {
@@ -175,7 +175,7 @@ enum RequestParser {
 
   /// Takes fields that `Connection` names out of the runs (RFC 9110 section 7.6.1). Those that are handled by name
   /// (framing, `Host`, the router's own) are not in the runs, or stay: framing and routing stand on them.
-  private static func dropNominated(_ bytes: RawSpan, _ head: inout RequestHead) {
+  private static func dropNominated(_ bytes: RawSpan, _ head: RequestHead) {
     let runs = head.runs
     head.runs.removeAll(keepingCapacity: true)
     for run in runs {

@@ -1,7 +1,7 @@
 /// The four forms of a request target (RFC 9112 section 3.2).
 enum RequestTarget {
   /// Brings the head's target into origin-form or asterisk-form, or refuses it.
-  static func judge(_ bytes: RawSpan, _ head: inout RequestHead) -> RequestParser.Outcome {
+  static func judge(_ bytes: RawSpan, _ head: RequestHead) -> RequestParser.Outcome {
     let target = head.target
     guard target.end <= bytes.byteCount, !target.isEmpty else { return .failed(.target) }
     let first = bytes.byte(target.start)
@@ -15,12 +15,12 @@ enum RequestTarget {
     } else {
       return .failed(.target)
     }
-    return absolute(bytes, from: target.start &+ scheme, &head)
+    return absolute(bytes, from: target.start &+ scheme, head)
   }
 
   /// An absolute-form must say what `Host` says: RFC 9112 section 3.2.2 lets it win, and that is how two servers come
   /// to see two hosts.
-  private static func absolute(_ bytes: RawSpan, from start: Int, _ head: inout RequestHead) -> RequestParser.Outcome {
+  private static func absolute(_ bytes: RawSpan, from start: Int, _ head: RequestHead) -> RequestParser.Outcome {
     let end = head.target.end
     var offset = start
     while offset < end, bytes.byte(offset) != UInt8(ascii: "/"), bytes.byte(offset) != UInt8(ascii: "?") {

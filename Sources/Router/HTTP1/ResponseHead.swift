@@ -1,5 +1,5 @@
 /// A response's head (RFC 9112 section 4), as offsets into the bytes it was read from; filled again for each.
-struct ResponseHead {
+final class ResponseHead {
   var status = 0
   var minor: UInt8 = 1
   /// Status code and reason: `200 OK`.
@@ -21,7 +21,7 @@ struct ResponseHead {
   /// The connection could carry another response (RFC 9112 section 9.3).
   var isPersistent: Bool { !closes && (minor > 0 || keepsAlive) }
 
-  mutating func reset() {
+  func reset() {
     status = 0
     minor = 1
     statusText = .none
@@ -38,7 +38,7 @@ struct ResponseHead {
     length = 0
   }
 
-  mutating func keep(from start: Int, to end: Int) {
+  func keep(from start: Int, to end: Int) {
     if let last = runs.indices.last, runs[last].end == start {
       runs[last].end = end
     } else {

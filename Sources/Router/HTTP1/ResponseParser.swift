@@ -7,10 +7,10 @@ enum ResponseParser {
     case malformed
   }
 
-  static func parse(_ bytes: RawSpan, limits: HeadLimits, into head: inout ResponseHead) -> Outcome {
+  static func parse(_ bytes: RawSpan, limits: HeadLimits, into head: ResponseHead) -> Outcome {
     head.reset()
     var offset = 0
-    switch statusLine(bytes, &offset, &head) {
+    switch statusLine(bytes, &offset, head) {
     case .complete: break
     case let other: return other
     }
@@ -22,17 +22,17 @@ enum ResponseParser {
       case .end(let next):
         guard next <= limits.bytes, !(head.isChunked && head.contentLength != nil) else { return .malformed }
         head.length = next
-        if head.nominates { dropNominated(bytes, &head) }
+        if head.nominates { dropNominated(bytes, head) }
         return .complete
       case .line(let line):
         fields &+= 1
-        guard fields <= limits.fields, take(line, of: bytes, from: offset, &head) else { return .malformed }
+        guard fields <= limits.fields, take(line, of: bytes, from: offset, head) else { return .malformed }
         offset = line.next
       }
     }
   }
 
-  private static func statusLine(_ bytes: RawSpan, _ offset: inout Int, _ head: inout ResponseHead) -> Outcome {
+  private static func statusLine(_ bytes: RawSpan, _ offset: inout Int, _ head: ResponseHead) -> Outcome {
     let count = bytes.byteCount
     let wanted: StaticString = "HTTP/1."
     for index in 0..<7 {
@@ -65,7 +65,7 @@ enum ResponseParser {
   }
 
   /// Files one field; false when the message cannot be passed on.
-  private static func take(_ line: FieldLine, of bytes: RawSpan, from start: Int, _ head: inout ResponseHead) -> Bool {
+  private static func take(_ line: FieldLine, of bytes: RawSpan, from start: Int, _ head: ResponseHead) -> Bool {
     let name = FieldName.of(bytes, line.name)
     switch name {
     case .contentLength:
@@ -75,7 +75,7 @@ enum ResponseParser {
     case .transferEncoding:
       guard !head.isChunked, bytes.equals(line.value, "chunked") else { return false }
       head.isChunked = true
-    case .connection: connection(line.value, of: bytes, &head)
+    case .connection: connection(line.value, of: bytes, head)
     case .upgrade: head.upgrades.append(line.value)
     case .date: head.hasDate = true
     default: break
@@ -93,7 +93,7 @@ enum ResponseParser {
     return true
   }
 
-  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: inout ResponseHead) {
+  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: ResponseHead) {
     head.connections.append(value)
     var tokens = FieldTokens(value)
     while let token = tokens.next(bytes) {
@@ -107,7 +107,7 @@ enum ResponseParser {
     }
   }
 
-  private static func dropNominated(_ bytes: RawSpan, _ head: inout ResponseHead) {
+  private static func dropNominated(_ bytes: RawSpan, _ head: ResponseHead) {
     let runs = head.runs
     head.runs.removeAll(keepingCapacity: true)
     for run in runs {

@@ -64,12 +64,15 @@ let hopCases: [WireCase] = [
     [200], Looks(body: "ok")),
   .answered(
     "Via is added to the answer, behind those before", "9110 7.6.3",
-    reply: "HTTP/1.1 200 OK\r\nVia: 1.0 fred\r\nContent-Length: 2\r\n\r\nok", [200], Looks(bodyHas: "ok")),
+    reply: "HTTP/1.1 200 OK\r\nVia: 1.0 fred\r\nContent-Length: 2\r\n\r\nok", [200],
+    Looks(joined: ["Via: 1.0 fred, 1.1 paas"])),
   WireCase(
     name: "Via is added to the request, behind those before", rule: "9110 7.6.3",
     request: get("Via: 1.0 fred, 1.1 p\r\n"),
-    sent: .one(Looks(has: ["Via: 1.0 fred, 1.1 p, 1.1 paas"]))),
-  .passed("two Via become one", "9110 7.6.3", get("Via: 1.0 a\r\nVia: 1.1 b\r\n"), Looks(hides: ["evil"])),
+    sent: .one(Looks(joined: ["Via: 1.0 fred, 1.1 p, 1.1 paas"]))),
+  .passed(
+    "two Via keep their order before the router's", "9110 7.6.3", get("Via: 1.0 a\r\nVia: 1.1 b\r\n"),
+    Looks(joined: ["Via: 1.0 a, 1.1 b, 1.1 paas"])),
   .passed(
     "Via says what the client spoke", "9110 7.6.3", get(version: "1.0"), Looks(has: ["Via: 1.0 paas"]), then: .closes),
 ]

@@ -29,9 +29,9 @@ let responseCases: [WireCase] = [
     reply: reply("Server: mine\r\nDate: Mon, 01 Jan 2030 00:00:00 GMT\r\n"), [200],
     Looks(has: ["Server: mine", "Date: Mon, 01 Jan 2030 00:00:00 GMT"])),
   .answered(
-    "bytes above 127 in a value", "9110 5.5", reply: reply("X-A: \u{E9}\u{FF}\r\n"), [200],
+    "bytes above 127 in an answer's value", "9110 5.5", reply: reply("X-A: \u{E9}\u{FF}\r\n"), [200],
     Looks(has: ["X-A: \u{E9}\u{FF}"])),
-  .answered("an empty value", "9110 5.5", reply: reply("X-A:\r\n"), [200], Looks(has: ["X-A:"], body: "ok")),
+  .answered("an answer's empty value", "9110 5.5", reply: reply("X-A:\r\n"), [200], Looks(has: ["X-A:"], body: "ok")),
   .answered(
     "content encodings are not the router's business", "9110 8.4", reply: reply("Content-Encoding: gzip\r\n"), [200],
     Looks(has: ["Content-Encoding: gzip"])),

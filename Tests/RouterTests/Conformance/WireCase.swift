@@ -6,6 +6,8 @@ struct Looks: Sendable {
   var has: [String] = []
   /// `Name: value`: the fields of this name, in this order, are all of that name that are there.
   var list: [String] = []
+  /// `Name: value`: the fields of this name, joined with `, ` (RFC 9110 section 5.3), are this value.
+  var joined: [String] = []
   /// Fields that are there exactly once, with whatever value.
   var once: [String] = []
   /// Fields that are not there.
@@ -29,6 +31,11 @@ struct Looks: Sendable {
     for name in Set(list.map { Self.split($0).name.lowercased() }) {
       let wanted = list.map(Self.split).filter { $0.name.lowercased() == name }.map(\.value)
       if message.values(name) != wanted { faults.append("\(name) is \(message.values(name)), not \(wanted)") }
+    }
+    for field in joined {
+      let (name, value) = Self.split(field)
+      let found = message.values(name).joined(separator: ", ")
+      if found != value { faults.append("\(name) is '\(found)', not '\(value)'") }
     }
     for name in once where message.values(name).count != 1 { faults.append("\(name) is \(message.values(name))") }
     for name in lacks where !message.values(name).isEmpty { faults.append("\(name) is \(message.values(name))") }
