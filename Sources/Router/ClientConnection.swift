@@ -65,10 +65,11 @@ final class ClientConnection: ChannelInboundHandler {
     deadline = worker.now + amount
   }
 
-  /// The response has been written whole.
-  func exchangeEnded(close: Bool) {
+  /// The response has been written whole. `isLast`: the client has said that it sends nothing more.
+  func exchangeEnded(close: Bool, isLast: Bool = false) {
     guard case .exchanging = state else { return }
     exchange = nil
+    if close, isLast, inbox.readableBytes == 0 { return finish() }
     if close || worker.isDraining || (inputEnded && inbox.readableBytes == 0) { return linger() }
     state = .idle
     headEnd.reset()
@@ -113,6 +114,13 @@ final class ClientConnection: ChannelInboundHandler {
     read()
   }
 
+  /// Ends the connection of a client that is done.
+  private func finish() {
+    state = .lingering
+    expect(.cut, worker.times.idle)
+    closeAfterFlush()
+  }
+
   func closeAfterFlush() {
     guard let context else { return }
     let flushed = context.eventLoop.makePromise(of: Void.self)
@@ -149,15 +157,15 @@ final class ClientConnection: ChannelInboundHandler {
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func channelActive(context: ChannelHandlerContext) {
-    var text = context.remoteAddress?.ipAddress ?? ""
-    if text.hasPrefix("::ffff:"), text.contains(".") { text = String(text.dropFirst(7)) }
-    if let parsed = IPAddress(text) { address = parsed }
+    let peer = context.remoteAddress
+    address = peer.flatMap(IPAddress.init) ?? address
     worker.opened(self)
     isCounted = worker.shared.connections.enter(address)
     guard isCounted, !worker.isDraining else { return context.close(promise: nil) }
     let isTrusted = worker.shared.isTrusted(address)
     origin = RequestOrigin(
-      address: Array(text.utf8), port: context.localAddress?.port ?? 0, isTrusted: isTrusted)
+      address: address.isIPv4 ? address.fourText : Array((peer?.ipAddress ?? "").utf8),
+      port: context.localAddress?.port ?? 0, isTrusted: isTrusted)
     if worker.shared.acceptsProxyProtocol {
       guard isTrusted || worker.shared.trusted.isEmpty else { return context.close(promise: nil) }
       state = .introduction

@@ -49,6 +49,8 @@ final class DataPlane: Sendable {
         }
         .childChannelOption(.autoRead, value: false)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
+        .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+        .childChannelOption(.writeBufferWaterMark, value: .bodies)
         .childChannelInitializer { [workers] channel in
           channel.eventLoop.makeCompletedFuture {
             let mine = workers.first { $0.loop === channel.eventLoop }

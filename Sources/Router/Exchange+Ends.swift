@@ -7,12 +7,13 @@ extension Exchange {
   /// The response has been written whole. `excess`: bytes of the instance behind it, which nobody has asked for.
   func finish(excess: Int) {
     let closes = plan?.closesClient ?? true
+    let isLast = !asker.keepsAlive && requestEnded
     if let connection {
       connection.detach()
       if plan?.keepsUpstream == true, requestEnded, excess == 0 { worker.keep(connection) } else { connection.close() }
     }
     connection = nil
-    end(nil) { $0.exchangeEnded(close: closes) }
+    end(nil) { $0.exchangeEnded(close: closes, isLast: isLast) }
   }
 
   /// Ends with a page of the router's own; nothing of a response was sent so far.

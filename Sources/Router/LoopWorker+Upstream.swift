@@ -1,6 +1,18 @@
 import NIOCore
 import NIOPosix
 
+extension AdaptiveRecvByteBufferAllocator {
+  /// Small for heads; a body that keeps coming gets large reads, and a connection that falls idle small ones again.
+  static var bodies: AdaptiveRecvByteBufferAllocator {
+    AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 64 << 10)
+  }
+}
+
+extension ChannelOptions.Types.WriteBufferWaterMark {
+  /// What one side may be ahead of the other.
+  static var bodies: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 64 << 10, high: 256 << 10) }
+}
+
 /// Why a connection to an instance could not be made.
 enum ConnectFailure: Error, Equatable {
   case refused, timeout
@@ -19,6 +31,8 @@ extension LoopWorker {
     ClientBootstrap(group: loop)
       .channelOption(.autoRead, value: false)
       .channelOption(.allowRemoteHalfClosure, value: true)
+      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+      .channelOption(.writeBufferWaterMark, value: .bodies)
       .connectTimeout(times.connect)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(connection.value) }

@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 
 /// A network of IP addresses: `192.0.2.0/24`, `2001:db8::/32`, or one address.
 struct Network: Sendable, Equatable {
@@ -38,6 +39,31 @@ struct IPAddress: Sendable, Equatable, Hashable {
   init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
+  }
+
+  /// `192.0.2.1`, of an IPv4 address.
+  var fourText: [UInt8] {
+    var text: [UInt8] = []
+    text.reserveCapacity(15)
+    for shift in stride(from: 24, through: 0, by: -8) {
+      let byte = UInt8(truncatingIfNeeded: low &>> UInt64(shift))
+      if byte >= 100 { text.append(0x30 &+ byte / 100) }
+      if byte >= 10 { text.append(0x30 &+ byte / 10 % 10) }
+      text.append(0x30 &+ byte % 10)
+      if shift > 0 { text.append(UInt8(ascii: ".")) }
+    }
+    return text
+  }
+
+  init?(_ socket: SocketAddress) {
+    guard case .v4(let four) = socket else {
+      guard let text = socket.ipAddress else { return nil }
+      self.init(text)
+      return
+    }
+    let address = four.address
+    let number = withUnsafeBytes(of: address) { $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self) }
+    self.init(high: 0, low: 0xFFFF << 32 | UInt64(UInt32(bigEndian: number)))
   }
 
   init?(_ text: String) {

@@ -55,7 +55,7 @@ public struct RouterLimits: Sendable {
   /// How long an unused connection to an instance is kept.
   public var upstreamIdle: Duration = .seconds(2)
   /// Unused connections kept per instance and event loop.
-  public var upstreamConnections = 64
+  public var upstreamConnections = 1024
   /// How long bytes of a client that already has its answer are thrown away before the connection is cut.
   public var linger: Duration = .seconds(5)
   /// How long requests in flight may take after SIGTERM.
