@@ -9,6 +9,8 @@ struct APIContext: RequestContext {
   var coreContext: CoreRequestContextStorage
   /// Who acts; set by ``Authentication``.
   var actor: Account?
+  /// The process on the other side of the router's socket, as the kernel tells.
+  var peer: Int32?
 
   init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)

@@ -20,7 +20,7 @@ extension Exchange {
       case .noWeb: answer(.unavailable(.noWebProcesses))
       case .crashed: answer(.unavailable(.appCrashed))
       case .maintenance: answer(.unavailable(.maintenance))
-      case .live: choose(from: route.backends)
+      case .live, .starting: choose(from: route.backends)
       }
     }
   }

@@ -13,6 +13,15 @@ public struct RouterConfiguration: Sendable {
   /// Event loops; `nil`: one per core.
   public var threads: Int?
   public var limits = RouterLimits()
+  /// Networks (`192.0.2.0/24`, or one address) of proxies in front of this router: what they say about a client in
+  /// `X-Forwarded-*` and `Forwarded` is believed, anybody else's is overwritten.
+  public var trustedProxies: [String] = []
+  /// Connections from ``trustedProxies`` begin with a PROXY protocol header, version 1 or 2 (haproxy, "The PROXY
+  /// protocol").
+  public var acceptsProxyProtocol = false
+  /// Where a router without a server writes its access log: a file, or `-` for standard output. `nil`: nowhere. With a
+  /// server, lines go to it.
+  public var accessLog: String?
 
   public init(
     listenDescriptors: [Int32], tableFile: String, socketPath: String?, handoverDescriptor: Int32? = nil,
