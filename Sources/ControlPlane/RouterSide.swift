@@ -1,5 +1,5 @@
 public import Linux
-public import Platform
+import Platform
 public import Wire
 
 // What the router asks and tells.

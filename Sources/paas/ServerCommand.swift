@@ -72,6 +72,8 @@ struct ServerCommand: AsyncParsableCommand {
     }
     let program: String
     do throws(SystemError) { program = try Machine.executablePath() } catch { throw StartError(error.message) }
+    let hasProxyProtocol = try RouterFlags.isOn("PAAS_PROXY_PROTOCOL", environment)
+    let hasOpenMetrics = try RouterFlags.isOn("PAAS_OPEN_METRICS", environment)
     return ServerConfiguration(
       data: try DataDirectory(value(data, "PAAS_DATA", DataDirectory.standard(environment: environment))),
       domain: value(domain, "PAAS_DOMAIN", "localhost"),
@@ -84,10 +86,10 @@ struct ServerCommand: AsyncParsableCommand {
       buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800),
       router: RouterSettings(
         trustedProxies: try RouterFlags.networks(value(trustedProxies, "PAAS_TRUSTED_PROXIES", "")),
-        acceptsProxyProtocol: try proxyProtocol || RouterFlags.isOn("PAAS_PROXY_PROTOCOL", environment),
+        acceptsProxyProtocol: proxyProtocol || hasProxyProtocol,
         program: RouterSettings.ownProgram(version: Commands.version)),
       reservedHosts: try RouterFlags.hosts(value(reservedDomains, "PAAS_RESERVED_DOMAINS", "")),
-      openMetrics: try openMetrics || RouterFlags.isOn("PAAS_OPEN_METRICS", environment), environment: environment)
+      openMetrics: openMetrics || hasOpenMetrics, environment: environment)
   }
 }
 
