@@ -18,6 +18,20 @@ public struct DomainRecord: Sendable, Equatable {
 
   /// `www.example.com/api`
   public var shown: String { host.description + (prefix?.description ?? "") }
+
+  public init(
+    id: String, app: App, owner: AccountID, host: DomainName, prefix: PathPrefix?, strips: Bool, account: Account,
+    createdAt: Timestamp
+  ) {
+    self.id = id
+    self.app = app
+    self.owner = owner
+    self.host = host
+    self.prefix = prefix
+    self.strips = strips
+    self.account = account
+    self.createdAt = createdAt
+  }
 }
 
 /// A row of `route_settings`.

@@ -1,6 +1,7 @@
 import Platform
 import Store
 import Testing
+import Wire
 
 @testable import ControlPlane
 

@@ -110,8 +110,8 @@ struct RouterBookTests {
   func nameless() {
     var book = RouterBook()
     let (instance, other) = (InstanceID(), InstanceID())
-    book.accept(report(3, nil, nil, [instance]), from: old, at: start)
-    book.accept(report(3, nil, nil, [other]), from: new, at: start)
+    book.accept(report(3, nil, leaving: nil, [instance]), from: old, at: start)
+    book.accept(report(3, nil, leaving: nil, [other]), from: new, at: start)
     #expect(book.entries.count == 2)
     #expect(!book.isDrained([instance]) && !book.isDrained([other]))
   }
