@@ -73,8 +73,8 @@ public struct APIServers: Sendable {
     try await cancelWhenGracefulShutdown {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (door, socket, rule) in doors {
-          let responder = APIRoutes(door: door, controlPlane: controlPlane, pids: pids, restartRouter: restartRouter)
-            .responder()
+          let routes = APIRoutes(door: door, controlPlane: controlPlane, pids: pids, restartRouter: restartRouter)
+          let responder = routes.responder()
           let server = DoorServer(door: door, rule: rule, responder: responder, logger: logger)
           group.addTask { try await server.serve(socket) }
         }

@@ -28,7 +28,8 @@ extension ControlPlane {
 
   public func app(_ app: String, by account: Account) async throws -> AppResource {
     let record = try await find(app, by: account)
-    return resource(record, isInMaintenance: try await store.read { try $0.routeSettings(of: record.id) }.isInMaintenance)
+    let settings = try await store.read { try $0.routeSettings(of: record.id) }
+    return resource(record, isInMaintenance: settings.isInMaintenance)
   }
 
   /// Without a name, one is made up.

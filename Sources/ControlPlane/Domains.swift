@@ -33,7 +33,9 @@ extension ControlPlane {
     let (host, prefix) = try Self.parse(create)
     let claim = NameClaim(app: record.app, owner: record.owner.id, host: host, prefix: prefix)
     let strips = create.strip ?? false
-    if strips, prefix == nil { throw APIError.invalid("there is no path to strip", next: "name one: HOST/PATH --strip") }
+    if strips, prefix == nil {
+      throw APIError.invalid("there is no path to strip", next: "name one: HOST/PATH --strip")
+    }
     let reserved = reservedNames
     let added: Result<DomainRecord?, ClaimRefusal> = try await store.write { ledger in
       guard let current = try ledger.app(record.id), current.deletedAt == nil else { throw DeployFailure.appDestroyed }

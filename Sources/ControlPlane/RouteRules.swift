@@ -96,8 +96,8 @@ enum RouteRules {
 
   /// RFC 7617 section 2: no colon and no control character in a name.
   static func checkUser(_ name: String, password: String) throws(APIError) {
-    guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") })
-    else {
+    let isPlain = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+    guard (1...64).contains(name.utf8.count), isPlain else {
       throw .invalid("user name '\(printable(name))' must have 1 to 64 visible ASCII characters and no ':'")
     }
     guard (8...256).contains(password.utf8.count),

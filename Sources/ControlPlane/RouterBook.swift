@@ -66,6 +66,11 @@ struct RouterBook: Sendable {
     return (entries[index].change(of: known), entries[index].base)
   }
 
+  /// It says who it is, here or in its reports: it understands differences.
+  func understandsDifferences(_ speaker: Speaker) -> Bool {
+    speaker.router != nil || find(speaker).map { entries[$0].speaker.router != nil } ?? false
+  }
+
   mutating func gave(_ change: UInt64, to speaker: Speaker) {
     guard let index = find(speaker) else { return }
     entries[index].given = max(entries[index].given, change)

@@ -16,7 +16,9 @@ struct RouterLog: Sendable {
   }
 
   private mutating func add(_ line: ArraySlice<UInt8>) {
-    guard line.count > 38, let app = app(line.prefix(36)), line[line.startIndex + 36] == UInt8(ascii: " ") else { return }
+    guard line.count > 38, line[line.startIndex + 36] == UInt8(ascii: " "), let app = app(line.prefix(36)) else {
+      return
+    }
     let rest = line.dropFirst(37)
     guard let space = rest.prefix(20).firstIndex(of: UInt8(ascii: " ")), let micros = Self.number(rest[..<space]) else {
       return

@@ -40,8 +40,7 @@ actor Routes {
     book.gave(history.change, to: speaker)
     var table = RoutingTable(
       generation: base + history.change, installation: installation, bootID: bootID, apps: [])
-    // Only a router that says who it is can be sent a difference.
-    if let change, speaker.router != nil, let difference = history.difference(since: change) {
+    if let change, book.understandsDifferences(speaker), let difference = history.difference(since: change) {
       table.base = known
       table.apps = difference.changed
       table.removed = difference.removed

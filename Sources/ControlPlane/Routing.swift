@@ -105,7 +105,8 @@ extension ControlPlane {
     }
     if wanted.isEmpty { throw APIError.invalid("name at least one network") }
     let networks = wanted
-    let routing = try await changeRoutes(app, "Allow \(networks.joined(separator: " "))", by: account) { settings, _, _ in
+    let what = "Allow \(networks.joined(separator: " "))"
+    let routing = try await changeRoutes(app, what, by: account) { settings, _, _ in
       let old = settings.allowedNetworks ?? []
       let all = old + networks.filter { !old.contains($0) }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
       guard all.count <= RouteRules.networksKept else {

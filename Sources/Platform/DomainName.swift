@@ -78,7 +78,8 @@ public struct DomainName: ValidatedName {
     let isPlain = result.utf8.allSatisfy { isLowerLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
     guard isPlain, !result.hasPrefix("-"), !result.hasSuffix("-") else {
       throw refuse(
-        text, "labels hold letters, digits and '-', and neither start nor end with '-'", next: "for example: www.example.com")
+        text, "labels hold letters, digits and '-', and neither start nor end with '-'",
+        next: "for example: www.example.com")
     }
     return result
   }
@@ -98,13 +99,14 @@ public struct DomainName: ValidatedName {
     for scalar in scalars {
       let isKept = scalar == "\u{DF}" || scalar == "\u{3C2}"
       let isStable = isKept || !scalar.properties.changesWhenNFKCCaseFolded
-      let isPlain = scalar.isASCII && (isLowerLetter(UInt8(scalar.value)) || isDigit(UInt8(scalar.value)) || scalar == "-")
+      let byte = UInt8(truncatingIfNeeded: scalar.value)
+      let isPlain = scalar.isASCII && (isLowerLetter(byte) || isDigit(byte) || scalar == "-")
       guard isPlain || (!scalar.isASCII && isStable && allowed.contains(scalar.properties.generalCategory)) else {
         throw refuse(text, "'\(printable(String(scalar)))' may not stand in a name")
       }
     }
-    guard let first = scalars.first, ![.nonspacingMark, .spacingMark, .enclosingMark].contains(first.properties.generalCategory),
-      first != "-", scalars.last != "-", !(scalars.count > 3 && scalars[2] == "-" && scalars[3] == "-")
+    let marks: [Unicode.GeneralCategory] = [.nonspacingMark, .spacingMark, .enclosingMark]
+    guard let first = scalars.first, !marks.contains(first.properties.generalCategory), first != "-", scalars.last != "-", !(scalars.count > 3 && scalars[2] == "-" && scalars[3] == "-")
     else { throw refuse(text, "a label starts or ends with what may not stand there") }
   }
 

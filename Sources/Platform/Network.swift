@@ -15,7 +15,8 @@ public struct Network: ValidatedName {
       inet_pton(family, address, &bytes) == 1, let length = Self.length(parts.dropFirst().first, of: size * 8)
     else {
       throw NameError(
-        "'\(printable(text))' is not a network or an address", next: "for example: 192.0.2.0/24, 2001:db8::/32, 198.51.100.7")
+        "'\(printable(text))' is not a network or an address",
+        next: "for example: 192.0.2.0/24, 2001:db8::/32, 198.51.100.7")
     }
     for index in 0..<size {
       let kept = min(8, max(0, length - index * 8))
@@ -31,9 +32,7 @@ public struct Network: ValidatedName {
 
   private static func length(_ text: String?, of bits: Int) -> Int? {
     guard let text else { return bits }
-    guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy(isDigit), let length = Int(text), length <= bits else {
-      return nil
-    }
-    return length
+    guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy(isDigit), let length = Int(text) else { return nil }
+    return length <= bits ? length : nil
   }
 }

@@ -113,7 +113,9 @@ enum Punycode {
     return k + (base - tMin + 1) * delta / (delta + skew)
   }
 
-  private static func digit(_ value: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: value < 26 ? value + 97 : value + 22) }
+  private static func digit(_ value: UInt32) -> UInt8 {
+    UInt8(truncatingIfNeeded: value < 26 ? value + 97 : value + 22)
+  }
 
   private static func digitValue(_ byte: UInt8) -> UInt32? {
     switch byte {

@@ -1,46 +1,161 @@
-import Platform
+import Dispatch
+import Glibc
+import NIOCore
 import Synchronization
-import Wire
 
-/// Access log lines on their way to the server. While it is away the newest lines are dropped, and counted per app.
+/// Access log lines of all event loops on their way out. It never makes a loop wait: when too much waits already, lines
+/// are dropped, and counted per app.
 final class AccessLog: Sendable {
+  enum Style: Sendable {
+    /// Nobody wants them.
+    case off
+    /// For the server: `APP-ID MICROSECONDS TEXT`.
+    case wire
+    /// For a file: `2026-01-16T15:13:46.677020+00:00 NAME[router]: TEXT`.
+    case file
+  }
+
   private struct State {
-    var lines: [RouterLogLine] = []
-    var dropped: [AppID: Int] = [:]
+    var pieces: [ByteBuffer] = []
+    var bytes = 0
   }
 
-  private let state = Mutex(State())
+  let style: Style
   private let limit: Int
+  private let state = Mutex(State())
+  private let full = Atomic<Bool>(false)
+  private let lost = Atomic<Int>(0)
+  private let waiting = DispatchSemaphore(value: 0)
 
-  init(limit: Int) { self.limit = limit }
-
-  func append(_ line: AccessLine, app: AppID) {
-    let entry = RouterLogLine(app: app, at: .now, text: line.text)
-    state.withLock { state in
-      if state.lines.count < limit { state.lines.append(entry) } else { state.dropped[app, default: 0] += 1 }
-    }
+  init(_ style: Style, limit: Int) {
+    self.style = style
+    self.limit = limit
   }
 
-  /// The oldest lines, 500 at most; after the last one a line for each app that lost some (L10).
-  func take() -> [RouterLogLine] {
+  /// No room: a line that would be made now has to be counted as lost instead.
+  var isFull: Bool { full.load(ordering: .relaxed) }
+  /// Lines lost since the start.
+  var dropped: Int { lost.load(ordering: .relaxed) }
+
+  func countDropped() { lost.add(1, ordering: .relaxed) }
+
+  func append(_ piece: ByteBuffer) {
     state.withLock { state in
-      let batch = Array(state.lines.prefix(500))
-      state.lines.removeFirst(batch.count)
-      guard state.lines.isEmpty, !state.dropped.isEmpty else { return batch }
-      let lost = state.dropped.map { app, count in
-        RouterLogLine(app: app, at: .now, text: "at=error code=L10 desc=\"Log lines dropped\" count=\(count)")
+      state.pieces.append(piece)
+      state.bytes += piece.readableBytes
+      full.store(state.bytes >= limit, ordering: .relaxed)
+    }
+    if style == .file { waiting.signal() }
+  }
+
+  /// The oldest lines, whole ones, about `most` bytes; `nil` when there are none.
+  func take(most: Int = 256 << 10) -> ByteBuffer? {
+    state.withLock { state in
+      guard !state.pieces.isEmpty else { return nil }
+      var result = state.pieces.removeFirst()
+      while let next = state.pieces.first, result.readableBytes + next.readableBytes <= most {
+        var piece = next
+        result.writeBuffer(&piece)
+        state.pieces.removeFirst()
       }
-      state.dropped = [:]
-      return batch + lost
+      state.bytes -= result.readableBytes
+      full.store(state.bytes >= limit, ordering: .relaxed)
+      return result
     }
   }
 
   /// Lines that could not be sent, back at the front.
-  func putBack(_ lines: [RouterLogLine]) {
+  func putBack(_ piece: ByteBuffer) {
     state.withLock { state in
-      let room = max(0, limit - state.lines.count)
-      for line in lines.dropFirst(room) { state.dropped[line.app, default: 0] += 1 }
-      state.lines.insert(contentsOf: lines.prefix(room), at: 0)
+      state.pieces.insert(piece, at: 0)
+      state.bytes += piece.readableBytes
+      full.store(state.bytes >= limit, ordering: .relaxed)
+    }
+  }
+
+  /// Writes to a file until ``stopWriting()``, on the calling thread. A line that the disk does not take is lost.
+  func write(to descriptor: Int32) {
+    while true {
+      waiting.wait()
+      guard let piece = take(most: 1 << 20) else { return }
+      piece.withUnsafeReadableBytes { bytes in
+        var offset = 0
+        while offset < bytes.count {
+          let count = Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+          if count < 0, errno == EINTR { continue }
+          guard count > 0 else { return }
+          offset += count
+        }
+      }
+    }
+  }
+
+  /// What waits is still written.
+  func stopWriting() { waiting.signal() }
+}
+
+/// The access log of one event loop: lines are put together in a buffer of its own, and handed on when that is full or
+/// a moment has passed.
+final class LoopLog {
+  private static let piece = 32 << 10
+  private let log: AccessLog
+  private var buffer = ByteBuffer()
+
+  init(_ log: AccessLog) { self.log = log }
+
+  func flush() {
+    guard buffer.readableBytes > 0 else { return }
+    log.append(buffer)
+    buffer = ByteBuffer()
+  }
+
+  func append(_ exchange: Exchange, app: LoopApp, code: RouterCode?, now: NIODeadline, worker: LoopWorker) {
+    guard log.style != .off else { return }
+    guard !log.isFull else {
+      log.countDropped()
+      app.dropped += 1
+      return
+    }
+    if buffer.capacity == 0 { buffer.reserveCapacity(Self.piece + 4096) }
+    let wall = worker.clock.wall(now)
+    if app.dropped > 0 {
+      prefix(app, wall, worker)
+      buffer.writeString("at=error code=L10 desc=\"Log lines dropped\" count=\(app.dropped)\n")
+      app.dropped = 0
+    }
+    prefix(app, wall, worker)
+    let line = AccessLine(exchange, code: code, now: now)
+    buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: line.bound) { memory in
+      var out = ByteWriter(memory)
+      line.write(to: &out)
+      return out.count
+    }
+    if buffer.readableBytes >= Self.piece { flush() }
+  }
+
+  private func prefix(_ app: LoopApp, _ wall: Int, _ worker: LoopWorker) {
+    buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 160) { memory in
+      var out = ByteWriter(memory)
+      if log.style == .wire {
+        out.append(app.wireName)
+        out.append(0x20)
+        out.append(decimal: wall)
+        out.append(0x20)
+      } else {
+        out.append(worker.clock.secondText)
+        out.append(UInt8(ascii: "."))
+        let micros = wall % 1_000_000
+        var divisor = 100_000
+        while divisor > micros, divisor > 1 {
+          out.append(0x30)
+          divisor /= 10
+        }
+        out.append(decimal: micros)
+        out.append("+00:00 ")
+        out.append(app.fileName)
+        out.append("[router]: ")
+      }
+      return out.count
     }
   }
 }

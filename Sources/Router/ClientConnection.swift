@@ -1,190 +1,332 @@
+import Glibc
 import NIOCore
-import NIOHTTP1
-import Platform
 
 /// One client's connection: one request after the other, each an ``Exchange``. Reads only when somebody takes the
 /// bytes; what NIO delivers beyond that (up to four reads) waits in the inbox.
-final class ClientConnection: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPServerRequestPart
-  typealias OutboundOut = HTTPServerResponsePart
+final class ClientConnection: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
 
   enum State {
+    /// A PROXY header must come first.
+    case introduction
     /// Between requests.
     case idle
-    case exchanging(Exchange)
+    case exchanging
     /// The last answer is on its way; what the client still sends is thrown away, so that no reset overtakes it.
     case lingering
-    /// Both sockets belong to a tunnel.
+    /// Bytes go to and from an instance as they are.
     case tunnelling
     case closed
   }
 
   let worker: LoopWorker
-  let countdown: Countdown
-  private let encoder: HTTPResponseEncoder
-  private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
   var context: ChannelHandlerContext?
   var state = State.idle
-  var inbox = CircularBuffer<HTTPServerRequestPart>()
+  var exchange: Exchange?
+  var inbox = ByteBuffer()
+  var headEnd = HeadEnd()
+  /// The client will send nothing more.
+  var inputEnded = false
   private var isPumping = false
-  /// The client sent something after its request that is not HTTP.
-  var parserError: HTTPParserError?
-  private var origin = RequestOrigin(client: "", port: 0)
+  private(set) var origin = RequestOrigin(address: [], port: 0)
+  /// Of the socket's peer.
+  private var address = IPAddress(high: 0, low: 0)
+  private var isCounted = false
+  /// Where the worker keeps it.
+  var index = 0
 
-  private init(worker: LoopWorker) {
-    self.worker = worker
-    countdown = Countdown(on: worker.loop)
-    var configuration = HTTPResponseEncoder.Configuration()
-    configuration.automaticallySetFramingHeaders = false
-    encoder = HTTPResponseEncoder(configuration: configuration)
-    var limits = NIOHTTPDecoderLimitConfiguration()
-    limits.maxHeaderFieldSize = 32 << 10
-    limits.maxHeaderListSize = 64 << 10
-    limits.maxHeaderFieldCount = 128
-    decoder = ByteToMessageHandler(
-      HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+  /// When ``due`` happens. Looked at a few times a second; moving it costs nothing.
+  var deadline = NIODeadline.distantFuture
+  var due = Due.cut
+
+  enum Due {
+    case cut
+    case slowHead
+    case firstByte
+    case idle
+    case slowBody
   }
 
-  static func configure(_ channel: any Channel, worker: LoopWorker) throws {
-    let connection = ClientConnection(worker: worker)
-    try channel.pipeline.syncOperations.addHandlers([connection.encoder, connection.decoder, connection])
-  }
+  init(worker: LoopWorker) { self.worker = worker }
 
   // MARK: for the exchange
 
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
-  func write(_ part: HTTPServerResponsePart) { context?.write(wrapOutboundOut(part), promise: nil) }
+  func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
   func flush() { context?.flush() }
+  func send(_ buffer: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
+
+  func expect(_ due: Due, _ amount: TimeAmount) {
+    self.due = due
+    deadline = worker.now + amount
+  }
 
   /// The response has been written whole.
   func exchangeEnded(close: Bool) {
     guard case .exchanging = state else { return }
-    if close || worker.isDraining { return linger() }
+    exchange = nil
+    if close || worker.isDraining || (inputEnded && inbox.readableBytes == 0) { return linger() }
     state = .idle
-    flush()
-    awaitRequest()
-    pump()
+    headEnd.reset()
+    expect(.cut, worker.times.keepAlive)
+    if !isPumping, inbox.readableBytes > 0 { pump() }
   }
 
-  func become(_ side: TunnelSide) throws {
-    guard let context else { throw ChannelError.ioOnClosedChannel }
-    state = .tunnelling
-    countdown.cancel()
-    try TunnelSide.replace(self, encoder: encoder, decoder: decoder, with: side, in: context.channel)
+  /// The response cannot be completed, and must not look complete. `reset`: the client waits for the connection's end,
+  /// so only a reset tells it.
+  func abort(reset: Bool) {
+    exchange = nil
+    guard let context, !isClosed else { return }
+    state = .closed
+    if reset {
+      _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
+    } else {
+      context.flush()
+    }
+    context.close(promise: nil)
   }
 
-  /// Hands what the client has sent to whoever takes it.
-  func pump() {
-    if isPumping { return }
-    isPumping = true
-    while deliverOne() {}
-    isPumping = false
-    if case .exchanging(let exchange) = state { exchange.flushUpstream() }
-    readIfWanted()
+  var isClosed: Bool { if case .closed = state { true } else { false } }
+
+  /// Ends the connection after what was written, without a reset that could overtake it: our half is closed, and what
+  /// the client still sends is read and dropped for a while (RFC 9112 section 9.6).
+  func linger() {
+    guard let context else { return }
+    state = .lingering
+    inbox = ByteBuffer()
+    expect(.cut, worker.times.idle)
+    if inputEnded { return closeAfterFlush() }
+    let flushed = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
+    flushed.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+      guard let self, case .lingering = self.state, let context = self.context else { return }
+      context.close(mode: .output, promise: nil)
+      self.expect(.cut, self.worker.times.linger)
+      context.read()
+    }
+    context.read()
+  }
+
+  func closeAfterFlush() {
+    guard let context else { return }
+    let flushed = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
+    flushed.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
   }
 
   // MARK: for the worker
 
   func drain() {
-    if case .idle = state, inbox.isEmpty { context?.close(promise: nil) }
+    switch state {
+    case .idle, .introduction: if inbox.readableBytes == 0 { context?.close(promise: nil) }
+    default: break
+    }
   }
 
   func cut() { context?.close(promise: nil) }
 
+  /// The deadline has passed.
+  func expire() {
+    deadline = .distantFuture
+    switch due {
+    case .cut: cut()
+    case .slowHead: answer(.slowHead)
+    case .firstByte: exchange?.timedOut(.requestTimeout)
+    case .idle: exchange?.timedOut(.idleConnection)
+    case .slowBody: exchange?.judgeBody()
+    }
+  }
+
   // MARK: from the channel
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-  func handlerRemoved(context: ChannelHandlerContext) {
-    self.context = nil
-    countdown.cancel()
-  }
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func channelActive(context: ChannelHandlerContext) {
-    origin = RequestOrigin(
-      client: context.remoteAddress?.ipAddress ?? "", port: context.localAddress?.port ?? 0)
+    var text = context.remoteAddress?.ipAddress ?? ""
+    if text.hasPrefix("::ffff:"), text.contains(".") { text = String(text.dropFirst(7)) }
+    if let parsed = IPAddress(text) { address = parsed }
     worker.opened(self)
-    if worker.isDraining { return context.close(promise: nil) }
-    awaitRequest()
-    readIfWanted()
+    isCounted = worker.shared.connections.enter(address)
+    guard isCounted, !worker.isDraining else { return context.close(promise: nil) }
+    let isTrusted = worker.shared.isTrusted(address)
+    origin = RequestOrigin(
+      address: Array(text.utf8), port: context.localAddress?.port ?? 0, isTrusted: isTrusted)
+    if worker.shared.acceptsProxyProtocol {
+      guard isTrusted || worker.shared.trusted.isEmpty else { return context.close(promise: nil) }
+      state = .introduction
+    }
+    expect(.cut, worker.times.keepAlive)
+    context.read()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if case .lingering = state { return }
-    inbox.append(unwrapInboundIn(data))
+    var buffer = unwrapInboundIn(data)
+    worker.tick()
+    switch state {
+    case .lingering, .closed: return
+    case .tunnelling: exchange?.tunnelBytes(buffer, fromClient: true)
+    default:
+      if inbox.readableBytes == 0 { inbox = buffer } else { inbox.writeBuffer(&buffer) }
+      buffer = ByteBuffer()
+      pump()
+    }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) { pump() }
+  func channelReadComplete(context: ChannelHandlerContext) {
+    exchange?.flushUpstream()
+    readIfWanted()
+  }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
-    countdown.touch()
-    if case .exchanging(let exchange) = state { exchange.clientWritable() }
+    exchange?.clientWritable()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard event as? ChannelEvent == .inputClosed else { return context.fireUserInboundEventTriggered(event) }
+    inputEnded = true
+    switch state {
+    case .idle, .introduction, .lingering: context.close(promise: nil)
+    case .tunnelling: exchange?.tunnelEnded(fromClient: true)
+    case .exchanging: if let exchange, !exchange.requestEnded { pump() }
+    case .closed: break
+    }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    let last = state
     state = .closed
-    countdown.cancel()
-    inbox.removeAll()
+    deadline = .distantFuture
+    inbox = ByteBuffer()
     worker.closed(self)
-    if case .exchanging(let exchange) = last { exchange.clientGone() }
+    if isCounted { worker.shared.connections.leave(address) }
+    isCounted = false
+    let last = exchange
+    exchange = nil
+    last?.clientGone()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard let error = error as? HTTPParserError, error != .invalidEOFState else { return context.close(promise: nil) }
-    parserError = error
-    pump()
-  }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   // MARK: inside
 
-  private func awaitRequest() {
-    countdown.start(worker.limits.keepAlive) { [weak self] in self?.cut() }
+  /// Hands what the client has sent to whoever takes it.
+  func pump() {
+    if isPumping { return }
+    isPumping = true
+    while advance() {}
+    isPumping = false
+    if inbox.readableBytes == 0 { inbox = ByteBuffer() }
+    if case .exchanging = state, inputEnded, let exchange, !exchange.requestEnded, exchange.acceptsBody {
+      // What was announced will not come.
+      exchange.requestTruncated()
+    }
   }
 
   /// Returns false when there is nothing, or nobody who would take it now.
-  private func deliverOne() -> Bool {
+  private func advance() -> Bool {
     switch state {
-    case .closed, .lingering, .tunnelling:
-      inbox.removeAll()
+    case .closed, .lingering, .tunnelling: return false
+    case .exchanging:
+      guard let exchange, inbox.readableBytes > 0, exchange.acceptsBody else { return false }
+      let taken = exchange.takeBody(inbox)
+      inbox.moveReaderIndex(forwardBy: min(taken.bytes, inbox.readableBytes))
+      if let fault = taken.fault {
+        exchange.refuseBody(fault)
+        return false
+      }
+      return taken.bytes > 0
+    case .introduction: return inbox.readableBytes > 0 && introduce()
+    case .idle: return inbox.readableBytes > 0 && begin()
+    }
+  }
+
+  private func introduce() -> Bool {
+    let bytes = inbox
+    switch ProxyHeader.read(bytes.readableBytesSpan) {
+    case .incomplete:
+      if headEnd.seen == 0 { expect(.cut, worker.times.head) }
       return false
-    case .exchanging(let exchange):
-      if parserError != nil, inbox.isEmpty, exchange.wantsMore {
-        cut()
-        return false
-      }
-      guard exchange.acceptsPart, let part = inbox.popFirst() else { return false }
-      exchange.requestPart(part)
-      return true
-    case .idle:
-      guard let part = inbox.popFirst() else {
-        if let parserError { refuse(parserError) }
-        return false
-      }
-      if case .head(let head) = part { begin(head) }  // an `end` here belongs to a request that had no body
+    case .malformed:
+      answer(.refused(.proxyHeader))
+      return false
+    case .source(let source):
+      inbox.moveReaderIndex(forwardBy: source.length)
+      if let address = source.address { origin.address = Array(address.utf8) }
+      if let port = source.port { origin.port = port }
+      // The balancer is known by its socket; whom it speaks for is not a proxy of ours.
+      origin.isTrusted = source.address == nil && origin.isTrusted
+      state = .idle
       return true
     }
   }
 
-  private func begin(_ head: HTTPRequestHead) {
-    do {
-      let plan = try RequestPlan(head, from: origin, at: .now)
-      let exchange = Exchange(plan, client: self, worker: worker)
-      state = .exchanging(exchange)
-      countdown.cancel()
-      exchange.start()
-    } catch {
-      send(error.page, to: nil, close: true)
+  /// A request's head, if it is all there.
+  private func begin() -> Bool {
+    skipEmptyLines()
+    guard inbox.readableBytes > 0 else { return false }
+    let bytes = inbox
+    if headEnd.seen > 0 {
+      switch headEnd.look(at: bytes.readableBytesSpan) {
+      case .incomplete:
+        if inbox.readableBytes > worker.headLimits.bytes { answer(.refused(.tooLarge)) }
+        return false
+      case .malformed:
+        answer(.refused(.malformed))
+        return false
+      case .complete: break
+      }
     }
+    switch RequestParser.parse(bytes.readableBytesSpan, limits: worker.headLimits, into: &worker.requestHead) {
+    case .incomplete:
+      expect(.slowHead, worker.times.head)
+      _ = headEnd.look(at: bytes.readableBytesSpan)
+      return false
+    case .failed(let fault):
+      answer(.refused(fault))
+      return false
+    case .complete:
+      headEnd.reset()
+      let exchange = worker.makeExchange(for: self)
+      self.exchange = exchange
+      state = .exchanging
+      deadline = .distantFuture
+      exchange.prepare(inbox)
+      inbox.moveReaderIndex(forwardBy: worker.requestHead.length)
+      exchange.start()
+      return true
+    }
+  }
+
+  /// A client may send an empty line after a body (RFC 9112 section 2.2); this many are looked over.
+  private func skipEmptyLines() {
+    guard headEnd.seen == 0 else { return }
+    var skipped = 0
+    while skipped < 4, inbox.readableBytes >= 2, inbox.getInteger(at: inbox.readerIndex, as: UInt16.self) == 0x0D0A {
+      inbox.moveReaderIndex(forwardBy: 2)
+      skipped += 1
+    }
+  }
+
+  /// Answers what never became a request, and ends the connection.
+  func answer(_ page: ErrorPage) {
+    worker.refused += 1
+    worker.write(page, to: self, format: .html, requestID: nil, withBody: true, close: true, isOld: false)
+    linger()
   }
 
   func readIfWanted() {
+    guard let context, !inputEnded else { return }
     switch state {
-    case .idle, .lingering: context?.read()
-    case .exchanging(let exchange): if exchange.wantsMore, inbox.isEmpty { context?.read() }
-    case .tunnelling, .closed: break
+    case .idle, .introduction, .lingering: context.read()
+    case .exchanging:
+      // Behind a whole request only the client's end is waited for; a body is read as far as it is taken.
+      guard let exchange, inbox.readableBytes == 0 else { return }
+      if exchange.requestEnded || exchange.acceptsBody { context.read() }
+    case .tunnelling: if exchange?.tunnelTakes(fromClient: true) == true { context.read() }
+    case .closed: break
     }
   }
 }

@@ -1,95 +1,132 @@
 import NIOCore
-import NIOHTTP1
-import Platform
+import Synchronization
 import Wire
 
-/// Every end a request can come to. Each gives the instance back, writes one log line, and lets go of both connections.
+/// Every end a request can come to. Each gives the instance back, counts, writes one log line, lets go of both
+/// connections and of this object, in this order; nothing may follow it.
 extension Exchange {
-  func complete() {
-    isOver = true
-    if let upstream, let response {
-      upstream.detach()
-      if response.keepsUpstream, requestEnded { worker.pool.giveBack(upstream) } else { upstream.close() }
+  /// The response has been written whole. `excess`: bytes of the instance behind it, which nobody has asked for.
+  func finish(excess: Int) {
+    let closes = plan?.closesClient ?? true
+    if let connection {
+      connection.detach()
+      if plan?.keepsUpstream == true, requestEnded, excess == 0 { worker.keep(connection) } else { connection.close() }
     }
-    upstream = nil
-    log(status: Int(response?.head.status.code ?? 0))
-    releaseBackend()
-    client.exchangeEnded(close: response?.closesClient ?? true)
+    connection = nil
+    end(nil) { $0.exchangeEnded(close: closes) }
   }
 
   /// Ends with a page of the router's own; nothing of a response was sent so far.
   func answer(_ page: ErrorPage) {
-    isOver = true
-    closeUpstream()
-    log(page.code, status: page.status, bytes: page.html.utf8.count)
-    releaseBackend()
-    client.send(page, to: plan, close: !requestEnded)
+    guard !isOver else { return }
+    dropConnection()
+    status = page.status
+    let closes = !requestEnded || !asker.keepsAlive || worker.isDraining
+    let sent = worker.send(page, of: self, close: closes)
+    bytesOut = sent
+    end(page.code) { $0.exchangeEnded(close: closes) }
   }
 
   /// Ends in the middle of a response.
   func abort(_ code: RouterCode) {
-    isOver = true
-    closeUpstream()
-    log(code, status: Int(response?.head.status.code ?? 503))
-    releaseBackend()
-    client.abort(reset: response?.ending == .close)
+    dropConnection()
+    let reset = plan?.ending == .close
+    end(code) { $0.abort(reset: reset) }
+  }
+
+  func timedOut(_ code: RouterCode) {
+    guard !isOver else { return }
+    if isTunnel { return closeTunnel() }
+    if plan != nil { abort(code) } else { answer(.unavailable(code)) }
+  }
+
+  /// The request's body is not what it was announced to be, so its instance must not take it for whole.
+  func refuseBody(_ page: ErrorPage) {
+    guard !isOver else { return }
+    if plan != nil { abort(.clientInterrupted) } else { answer(page) }
+  }
+
+  /// The client ended in the middle of its body.
+  func requestTruncated() {
+    guard !isOver else { return }
+    dropConnection()
+    status = 499
+    end(.clientInterrupted) { $0.cut() }
   }
 
   func clientGone() {
     guard !isOver else { return }
-    isOver = true
-    isHeld = false
-    closeUpstream()
-    log(.clientInterrupted, status: 499)
-    // An attempt to connect that is still under way gives the instance back itself.
-    if !isConnecting { releaseBackend() }
+    if isTunnel { return closeTunnel() }
+    dropConnection()
+    status = 499
+    end(.clientInterrupted) { _ in }
   }
 
-  func openTunnel(_ head: HTTPResponseHead) {
-    guard let upstream else { return }
-    var headers = HeaderRules.forwardedResponse(head.headers)
-    headers.add(name: "Connection", value: "Upgrade")
-    for name in head.headers["upgrade"] { headers.add(name: "Upgrade", value: name) }
-    client.write(.head(HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)))
-    client.flush()
-    isOver = true
-    upstream.detach()
-    let tunnel = Tunnel(on: worker.loop, idle: worker.limits.idle) { [self] bytes in
-      self.bytes = bytes
-      log(status: 101, isTunnel: true)
-      releaseBackend()
-      worker.closed(client)
-    }
-    do {
-      try client.become(tunnel.client)
-      try upstream.become(tunnel.upstream)
-      tunnel.client.read()
-      tunnel.upstream.read()
-    } catch {
-      tunnel.close()
-      client.cut()
-      upstream.close()
-    }
-    self.upstream = nil
-  }
-
-  private func closeUpstream() {
-    upstream?.close()
-    upstream = nil
+  private func dropConnection() {
+    connection?.close()
+    connection = nil
   }
 
   func releaseBackend() {
-    backend?.release()
-    backend = nil
+    blamed = upstream
+    upstream?.backend.release()
+    upstream = nil
   }
 
-  private func log(_ code: RouterCode? = nil, status: Int, bytes: Int? = nil, isTunnel: Bool = false) {
-    guard let app else { return }
-    worker.log.append(
-      AccessLine(
-        code: code, method: plan.head.method.rawValue, path: plan.head.uri, host: plan.host, requestID: plan.requestID,
-        client: plan.client, dyno: backend?.endpoint.name, connect: connectTime,
-        service: elapsed - (connectTime ?? .zero),
-        status: status, bytes: bytes ?? self.bytes, isTunnel: isTunnel), app: app)
+  /// What every end has in common; `then` is told the client, last of all.
+  func end(_ code: RouterCode?, then: (ClientConnection) -> Void) {
+    isOver = true
+    isHeld = false
+    count(code)
+    releaseBackend()
+    if holdsGate { app?.route.gate.inFlight.subtract(1, ordering: .relaxed) }
+    let client = client
+    worker.recycle(self)
+    if let client { then(client) }
+  }
+
+  private func count(_ code: RouterCode?) {
+    guard let app else {
+      worker.refused += 1
+      return
+    }
+    let now = NIODeadline.now()
+    let micros = Int((now - arrived).nanoseconds / 1000)
+    let tally = (upstream ?? blamed)?.tally ?? app.own
+    tally.add(
+      status: status == 499 ? 0 : status, bytesIn: bytesIn, bytesOut: bytesOut, micros: isTunnel ? nil : micros)
+    guard app.route.settings.logs else { return }
+    worker.log.append(self, app: app, code: code, now: now, worker: worker)
+  }
+
+  /// Ready for the next request.
+  func reset() {
+    stamp &+= 1
+    client = nil
+    if head.capacity > 8192 { head = ByteBuffer() }
+    host = nil
+    refusal = nil
+    bytesIn = 0
+    judgedBytes = 0
+    app = nil
+    seen = nil
+    preferred = nil
+    blamed = nil
+    tried.removeAll(keepingCapacity: true)
+    needsFresh = false
+    isConnecting = false
+    holdsGate = false
+    plan = nil
+    responseBody = .none
+    status = 0
+    sawResponse = false
+    interims = 0
+    bytesOut = 0
+    isTunnel = false
+    clientEnded = false
+    upstreamHasEnded = false
+    connected = nil
+    body = .none
+    requestEnded = true
   }
 }

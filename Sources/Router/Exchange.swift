@@ -1,169 +1,246 @@
 import NIOCore
-import NIOHTTP1
-import Platform
-import Synchronization
 import Wire
 
 /// One request and its response. It finds an instance, or waits for one, and then carries bytes both ways; every end
-/// it can come to is one of ``complete()``, ``answer(_:)``, ``abort(_:)``, ``clientGone()`` and the tunnel's.
+/// it can come to is in `Exchange+Ends`. An event loop uses its exchanges again and again: after an end nothing of this
+/// request may be touched, because the object may carry the next one already.
 final class Exchange {
-  let plan: RequestPlan
-  let client: ClientConnection
+  /// How the request's body ends.
+  enum Body {
+    case none
+    case length(left: Int)
+    case chunked(ChunkDecoder)
+  }
+
   let worker: LoopWorker
-  let arrived = NIODeadline.now()
-  var retry: RetryPolicy
-  /// Instances that refused in this round.
-  var tried: Set<ObjectIdentifier> = []
-  /// The next connection must be a new one.
-  var needsFresh: Bool
-  var app: AppID?
+  /// Tells callbacks of an earlier request from this one's.
+  var stamp = 0
+  var client: ClientConnection?
+
+  // The request.
+  /// As the instance gets it; kept until the end for another attempt and for the log.
+  var head = ByteBuffer()
+  var written = WrittenRequest()
+  var asker = ResponsePlan.Asker()
+  var host: HostName?
+  var wantsUpgrade = false
+  var expectsContinue = false
+  /// Sending it twice does no harm (RFC 9110 section 9.2.2), and there is no body that would be gone.
+  var mayResend = false
+  var body = Body.none
+  var requestEnded = true
+  /// Why it is answered without an app having been looked for.
+  var refusal: ErrorPage?
+  var bytesIn = 0
+  /// What of ``bytesIn`` had come when ``judgeBody()`` last looked.
+  var judgedBytes = 0
+
+  // The way to an instance.
+  var app: LoopApp?
+  /// The table that ``app`` was found in.
+  var seen: RouteSnapshot?
   /// Counted as in flight from before the connect.
-  var backend: Backend?
-  var upstream: UpstreamConnection?
-  var requestEnded: Bool
-  var response: ResponsePlan?
+  var upstream: LoopUpstream?
+  var connection: UpstreamConnection?
+  /// The instance that failed last, for the log.
+  var blamed: LoopUpstream?
+  /// The one that the client's cookie names.
+  var preferred: Backend?
+  var retry = RetryPolicy(mayResend: false, hold: .zero)
+  /// Instances that refused in this round.
+  var tried: [ObjectIdentifier] = []
+  /// The next connection must be a new one.
+  var needsFresh = false
+  var isConnecting = false
+  var holdsGate = false
+  var isHeld = false {
+    didSet { if isHeld != oldValue { worker.heldChanged(self, isHeld: isHeld) } }
+  }
+
+  // The response.
+  var plan: ResponsePlan?
+  var responseBody = ResponseBody.none
+  var status = 0
   /// Something of a response has come, be it interim.
   var sawResponse = false
-  var upgrade: HTTPResponseHead?
-  var connectTime: Duration?
-  var bytes = 0
-  var isOver = false
-  var isConnecting = false
+  var interims = 0
+  var bytesOut = 0
+  var isOver = true
 
-  /// Waits for an instance that accepts it.
-  var isHeld = false {
-    didSet {
-      if isHeld != oldValue { worker.counters.held.add(isHeld ? 1 : -1, ordering: .relaxed) }
-    }
-  }
+  // A tunnel.
+  var isTunnel = false
+  var clientEnded = false
+  var upstreamHasEnded = false
 
-  init(_ plan: RequestPlan, client: ClientConnection, worker: LoopWorker) {
-    self.plan = plan
-    self.client = client
-    self.worker = worker
-    retry = RetryPolicy(mayResend: plan.mayResend, hold: worker.limits.hold)
-    needsFresh = !plan.mayResend
-    requestEnded = !plan.hasBody
-  }
+  // Times.
+  var arrived = NIODeadline.distantPast
+  var connected: NIODeadline?
 
-  var elapsed: Duration { Duration(NIODeadline.now() - arrived) }
+  init(worker: LoopWorker) { self.worker = worker }
 
   // MARK: the request, from the client
 
+  /// Copies what is needed out of the head that was just parsed, and writes the head for the instance.
+  func prepare(_ inbox: ByteBuffer) {
+    let bytes = inbox.readableBytesSpan
+    let request = worker.requestHead
+    arrived = worker.now
+    asker = ResponsePlan.Asker(
+      isHead: bytes.equals(request.method, "head"), isOld: request.isOld, keepsAlive: request.keepsAlive)
+    wantsUpgrade = request.flags.contains(.mayUpgrade)
+    expectsContinue = request.flags.contains(.expectsContinue) && !request.isOld
+    mayResend = !request.hasBody && !wantsUpgrade && Self.isIdempotent(bytes, request.method)
+    needsFresh = !mayResend
+    retry = RetryPolicy(mayResend: mayResend, hold: worker.limits.hold)
+    if request.flags.contains(.chunked) {
+      body = .chunked(ChunkDecoder(allowsExtensions: false))
+    } else {
+      body = request.contentLength > 0 ? .length(left: request.contentLength) : .none
+    }
+    requestEnded = !request.hasBody
+    let stripped = route(bytes, request)
+    writeHead(bytes, request, stripped: stripped)
+  }
+
+  private func writeHead(_ bytes: RawSpan, _ request: RequestHead, stripped: Int) {
+    guard let client else { return }
+    let writer = RequestWriter(
+      origin: client.origin, now: worker.clock.wall(arrived) / 1000, random: worker.randomWords(),
+      stripped: stripped, upgrades: wantsUpgrade)
+    head.clear()
+    var result = WrittenRequest()
+    var overflowed = false
+    head.writeWithUnsafeMutableBytes(
+      minimumWritableBytes: RequestWriter.bound(request, origin: client.origin)
+    ) { memory in
+      var out = ByteWriter(memory)
+      result = writer.write(request, bytes, to: &out)
+      overflowed = out.overflowed
+      return out.count
+    }
+    written = result
+    if overflowed { refusal = .refused(.tooLarge) }
+  }
+
+  /// RFC 9110 section 9.2.2, in the capitals that methods are written in.
+  private static func isIdempotent(_ bytes: RawSpan, _ method: ByteRange) -> Bool {
+    bytes.equals(method, "get") || bytes.equals(method, "head") || bytes.equals(method, "put")
+      || bytes.equals(method, "delete") || bytes.equals(method, "options") || bytes.equals(method, "trace")
+  }
+
   /// A part of the request would be taken now.
-  var acceptsPart: Bool {
-    guard !isOver, !requestEnded, let upstream else { return false }
-    return upstream.isWritable
+  var acceptsBody: Bool {
+    guard !isOver, !requestEnded, let connection else { return false }
+    return connection.isWritable
   }
 
-  /// The client should send more of its request.
-  var wantsMore: Bool { acceptsPart }
+  struct Taken {
+    var bytes: Int
+    var fault: ErrorPage?
+  }
 
-  func requestPart(_ part: HTTPServerRequestPart) {
-    client.countdown.touch()
-    switch part {
-    case .head: client.cut()  // cannot be: the decoder ends one request before the next
-    case .body(let buffer): upstream?.write(.body(.byteBuffer(buffer)))
-    case .end:
-      requestEnded = true
-      upstream?.write(.end(nil))
-      upstream?.flush()
-      if response == nil { awaitFirstByte() }
+  /// Passes on what has come of the body. The caller moves on by ``Taken/bytes``.
+  func takeBody(_ inbox: ByteBuffer) -> Taken {
+    switch body {
+    case .none: return Taken(bytes: 0)
+    case .length(let left):
+      let count = min(left, inbox.readableBytes)
+      if let piece = inbox.getSlice(at: inbox.readerIndex, length: count) { connection?.write(piece) }
+      bytesIn &+= count
+      body = .length(left: left &- count)
+      if left == count { bodyEnded() }
+      return Taken(bytes: count)
+    case .chunked(var decoder):
+      let taken = takeChunks(inbox, &decoder)
+      if case .chunked = body { body = .chunked(decoder) }
+      return taken
     }
   }
 
-  func flushUpstream() { upstream?.flush() }
-
-  func upstreamWritable() {
-    client.countdown.touch()
-    client.pump()
-  }
-
-  // MARK: the connection to the instance
-
-  func attach(_ connection: UpstreamConnection) {
-    upstream = connection
-    connection.attach(self)
-    connectTime = connectTime ?? elapsed
-    sawResponse = false
-    connection.write(.head(plan.head))
-    if !plan.hasBody { connection.write(.end(nil)) }
-    connection.flush()
-    connection.read()
-    if requestEnded { awaitFirstByte() } else { awaitBytes() }
-    client.pump()
-  }
-
-  private func awaitFirstByte() {
-    client.countdown.start(worker.limits.firstByte) { [weak self] in self?.timedOut(.requestTimeout) }
-  }
-
-  private func awaitBytes() {
-    client.countdown.start(worker.limits.idle) { [weak self] in self?.timedOut(.idleConnection) }
-  }
-
-  private func timedOut(_ code: RouterCode) {
-    guard !isOver else { return }
-    upstream?.close()
-    if response != nil { abort(code) } else { answer(.unavailable(code)) }
-  }
-
-  // MARK: the response, from the instance
-
-  func received(_ part: HTTPClientResponsePart) {
-    guard !isOver else { return }
-    sawResponse = true
-    switch part {
-    case .head(let head): receivedHead(head)
-    case .body(let buffer):
-      bytes += buffer.readableBytes
-      client.countdown.touch()
-      client.write(.body(.byteBuffer(buffer)))
-    case .end(let trailers):
-      if let upgrade { return openTunnel(upgrade) }
-      client.write(.end(response?.ending == .chunked ? trailers.map(HeaderRules.forwardedTrailers) : nil))
-      complete()
-    }
-  }
-
-  func receivedAll() {
-    guard !isOver else { return }
-    client.flush()
-    if client.isWritable { upstream?.read() }
-  }
-
-  func clientWritable() { upstream?.read() }
-
-  private func receivedHead(_ head: HTTPResponseHead) {
-    switch head.status.code {
-    case 101 where plan.wantsUpgrade: upgrade = head
-    case 100 where !plan.expectsContinue: break
-    case 100, 102..<200:
-      guard !plan.isOldClient else { return }
-      client.write(
-        .head(.init(version: .http1_1, status: head.status, headers: HeaderRules.forwardedResponse(head.headers))))
-      client.flush()
-    default:
-      do {
-        let response = try ResponsePlan(head, to: plan, mustClose: !requestEnded || worker.isDraining)
-        self.response = response
-        client.write(.head(response.head))
-        awaitBytes()
-      } catch {
-        upstream?.close()
-        answer(.unavailable(.badResponse))
+  /// Chunks go on as they are, after they were judged; only the trailer section is written anew.
+  private func takeChunks(_ inbox: ByteBuffer, _ decoder: inout ChunkDecoder) -> Taken {
+    let bytes = inbox.readableBytesSpan
+    var offset = 0
+    while true {
+      switch decoder.next(bytes, &offset) {
+      case .framing, .dropped: break
+      case .data(let range): bytesIn &+= range.count
+      case .more:
+        pass(inbox, offset)
+        return Taken(bytes: offset, fault: isTooLarge ? .tooLarge : nil)
+      case .malformed: return Taken(bytes: 0, fault: .refused(.chunk))
+      case .trailers:
+        if isTooLarge { return Taken(bytes: 0, fault: .tooLarge) }
+        return takeTrailers(inbox, bytes, offset)
       }
     }
   }
 
-  /// The connection to the instance is gone, before the response was whole.
-  func upstreamEnded(malformed: Bool) {
-    guard !isOver, let lost = upstream else { return }
-    upstream = nil
-    if response != nil { return abort(.serverInterrupted) }
-    if malformed { return answer(.unavailable(.badResponse)) }
-    let failure = RetryPolicy.Failure.closedWithoutResponse(reused: lost.isReused && !sawResponse)
-    releaseBackend()
-    failed(failure)
+  private var isTooLarge: Bool {
+    guard let limit = app?.route.settings.bodyLimit else { return false }
+    return bytesIn > limit
+  }
+
+  private func takeTrailers(_ inbox: ByteBuffer, _ bytes: RawSpan, _ offset: Int) -> Taken {
+    var kept: [ByteRange] = []
+    switch TrailerSection.read(bytes, at: offset, keep: { kept.append($0) }) {
+    case .incomplete:
+      pass(inbox, offset)
+      return Taken(bytes: offset)
+    case .malformed: return Taken(bytes: 0, fault: .refused(.chunk))
+    case .complete(let length):
+      pass(inbox, offset)
+      var rest = ByteBuffer()
+      for range in kept {
+        if var line = inbox.getSlice(at: inbox.readerIndex + range.start, length: range.count) {
+          rest.writeBuffer(&line)
+        }
+      }
+      rest.writeStaticString("\r\n")
+      connection?.write(rest)
+      bodyEnded()
+      return Taken(bytes: offset &+ length)
+    }
+  }
+
+  private func pass(_ inbox: ByteBuffer, _ count: Int) {
+    guard count > 0, let piece = inbox.getSlice(at: inbox.readerIndex, length: count) else { return }
+    connection?.write(piece)
+  }
+
+  private func bodyEnded() {
+    body = .none
+    requestEnded = true
+    connection?.flush()
+    if plan == nil { awaitFirstByte() } else { awaitBytes() }
+  }
+
+  func flushUpstream() { connection?.flush() }
+
+  func upstreamWritable() {
+    guard !isOver else { return }
+    if isTunnel { return client?.readIfWanted() ?? () }
+    client?.pump()
+    if !isOver { connection?.flush() }
+    client?.readIfWanted()
+  }
+
+  // MARK: waiting
+
+  func awaitFirstByte() { client?.expect(.firstByte, app?.route.settings.firstByte ?? worker.times.firstByte) }
+
+  func awaitBytes() { client?.expect(.idle, app?.route.settings.idle ?? worker.times.idle) }
+
+  func awaitBody() {
+    judgedBytes = bytesIn
+    client?.expect(.slowBody, worker.times.body)
+  }
+
+  /// H28 for a body that comes too slowly, unless it is the instance that does not take it.
+  func judgeBody() {
+    guard !isOver, !requestEnded else { return }
+    let isBlocked = !(connection?.isWritable ?? false)
+    guard isBlocked || bytesIn &- judgedBytes >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
+    awaitBody()
   }
 }

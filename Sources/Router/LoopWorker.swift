@@ -1,91 +1,235 @@
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import Platform
 import Synchronization
 import Wire
 
-/// Numbers of the whole router.
-final class Counters: Sendable {
+/// What all event loops of a router share; nothing in it changes on the way of a request but counters.
+final class Shared: Sendable {
+  let limits: RouterLimits
+  let connections: ConnectionLimit
+  let trusted: [Network]
+  let acceptsProxyProtocol: Bool
+  let passwords = Passwords()
   /// Requests that wait for an instance that accepts them.
   let held = Atomic<Int>(0)
+  let log: AccessLog
+
+  init(_ configuration: RouterConfiguration, log: AccessLog, connections: Int) {
+    limits = configuration.limits
+    self.log = log
+    self.connections = ConnectionLimit(most: connections, perAddress: limits.connectionsPerAddress)
+    trusted = configuration.trustedProxies.compactMap(Network.init)
+    acceptsProxyProtocol = configuration.acceptsProxyProtocol
+  }
+
+  func isTrusted(_ address: IPAddress) -> Bool { trusted.contains { $0.contains(address) } }
 }
 
-/// What one event loop owns: its view of the routes, its connections to instances, its clients. Never leaves the loop.
+/// The limits as NIO counts time.
+struct LoopTimes {
+  let firstByte, idle, connect, keepAlive, head, body, upstreamIdle, linger, tick: TimeAmount
+
+  init(_ limits: RouterLimits) {
+    firstByte = TimeAmount(limits.firstByte)
+    idle = TimeAmount(limits.idle)
+    connect = TimeAmount(limits.connect)
+    keepAlive = TimeAmount(limits.keepAlive)
+    head = TimeAmount(limits.head)
+    body = TimeAmount(limits.body)
+    upstreamIdle = TimeAmount(limits.upstreamIdle)
+    linger = TimeAmount(limits.linger)
+    let shortest = [firstByte, idle, keepAlive, head, body, upstreamIdle, linger].min() ?? .milliseconds(500)
+    tick = max(.milliseconds(10), min(.milliseconds(500), .nanoseconds(shortest.nanoseconds / 4)))
+  }
+}
+
+/// What one event loop owns: its view of the routes, its connections to instances, its clients, and the memory that its
+/// requests use again and again. Never leaves the loop.
 final class LoopWorker {
   let loop: any EventLoop
+  let shared: Shared
   let limits: RouterLimits
-  let log: AccessLog
-  let counters: Counters
+  let times: LoopTimes
+  let headLimits: HeadLimits
+  let log: LoopLog
   private(set) var snapshot = RouteSnapshot.unknown
   private(set) var isDraining = false
-  let pool: UpstreamPool
-  private var clients: [ObjectIdentifier: ClientConnection] = [:]
-  private var turn = 0
+  /// When the event that is handled now began.
+  private(set) var now = NIODeadline.now()
+  var clock = LoopClock()
+  /// Requests that no app was found for, or that were refused before one was looked for.
+  var refused = 0
+
+  // Memory.
+  var requestHead = RequestHead()
+  var responseHead = ResponseHead()
+  private var scratch = ByteBuffer()
+  private var exchanges: [Exchange] = []
+  private var random = Xoshiro()
+
+  private var clients: [ClientConnection] = []
+  private var held: [Exchange] = []
+  /// By ``Route/slot``.
+  private(set) var apps: [LoopApp?] = []
   private var sweeper: RepeatedTask?
 
-  init(loop: any EventLoop, limits: RouterLimits, log: AccessLog, counters: Counters) {
+  init(loop: any EventLoop, shared: Shared) {
     self.loop = loop
-    self.limits = limits
-    self.log = log
-    self.counters = counters
-    pool = UpstreamPool(idleLimit: limits.upstreamIdle, most: limits.upstreamConnections)
-    let period = TimeAmount(limits.upstreamIdle / 2)
-    let mine = NIOLoopBound(pool, eventLoop: loop)
-    sweeper = loop.scheduleRepeatedTask(initialDelay: period, delay: period) { _ in mine.value.sweep() }
+    self.shared = shared
+    limits = shared.limits
+    times = LoopTimes(shared.limits)
+    var headLimits = HeadLimits()
+    headLimits.bytes = limits.headBytes
+    headLimits.fields = limits.headFields
+    headLimits.target = limits.targetBytes
+    headLimits.value = max(limits.headBytes / 2, 1024)
+    self.headLimits = headLimits
+    log = LoopLog(shared.log)
+    let mine = NIOLoopBound(self, eventLoop: loop)
+    sweeper = loop.scheduleRepeatedTask(initialDelay: times.tick, delay: times.tick) { _ in mine.value.sweep() }
   }
+
+  /// Looks at the time, once per event.
+  func tick() { now = .now() }
+
+  /// Two words nobody else has (request ids).
+  func randomWords() -> (UInt64, UInt64) { (random.next(), random.next()) }
+
+  // MARK: routes
 
   /// From here on no request of this loop goes to an instance that is not in the table.
-  func apply(_ snapshot: RouteSnapshot) {
+  func apply(_ snapshot: RouteSnapshot, retired: [Backend]) {
     self.snapshot = snapshot
-    pool.closeRetired()
+    tick()
+    if !retired.isEmpty {
+      let gone = Set(retired.map(ObjectIdentifier.init))
+      for app in apps {
+        for upstream in app?.upstreams ?? [] where gone.contains(ObjectIdentifier(upstream.backend)) {
+          upstream.close { _ in true }
+        }
+      }
+    }
+    for exchange in held { exchange.attempt() }
   }
 
-  /// A starting point for the balancer that moves with each request.
-  func nextTurn() -> Int {
-    turn = (turn &+ 1) & 0xFFFF
-    return turn
+  /// The loop's own view of a route.
+  func app(_ route: Route) -> LoopApp {
+    let slot = route.slot
+    while apps.count <= slot { apps.append(nil) }
+    if let mine = apps[slot], mine.route.app == route.app {
+      if mine.route !== route { mine.refresh(route) }
+      return mine
+    }
+    let mine = LoopApp(route)
+    apps[slot] = mine
+    return mine
   }
 
-  func opened(_ client: ClientConnection) { clients[ObjectIdentifier(client)] = client }
-  func closed(_ client: ClientConnection) { clients[ObjectIdentifier(client)] = nil }
+  // MARK: exchanges
+
+  func makeExchange(for client: ClientConnection) -> Exchange {
+    let exchange = exchanges.popLast() ?? Exchange(worker: self)
+    exchange.client = client
+    exchange.isOver = false
+    return exchange
+  }
+
+  func recycle(_ exchange: Exchange) {
+    exchange.reset()
+    if exchanges.count < 256 { exchanges.append(exchange) }
+  }
+
+  func heldChanged(_ exchange: Exchange, isHeld: Bool) {
+    shared.held.add(isHeld ? 1 : -1, ordering: .relaxed)
+    if isHeld { held.append(exchange) } else { held.removeAll { $0 === exchange } }
+  }
+
+  /// An empty buffer to write into. Its memory comes back with ``giveScratch(_:)``.
+  func takeScratch() -> ByteBuffer {
+    var buffer = scratch
+    scratch = ByteBuffer()
+    buffer.clear()
+    return buffer
+  }
+
+  func giveScratch(_ buffer: ByteBuffer) {
+    if buffer.capacity <= 64 << 10 { scratch = buffer }
+  }
+
+  // MARK: clients
+
+  func opened(_ client: ClientConnection) {
+    tick()
+    client.index = clients.count
+    clients.append(client)
+  }
+
+  func closed(_ client: ClientConnection) {
+    guard client.index < clients.count, clients[client.index] === client, let last = clients.popLast() else { return }
+    if last !== client {
+      clients[client.index] = last
+      last.index = client.index
+    }
+  }
+
   var openClients: Int { clients.count }
 
   /// Idle clients are closed now, the others after their response.
   func drain() {
     isDraining = true
-    for client in Array(clients.values) { client.drain() }
+    tick()
+    for client in clients { client.drain() }
   }
 
   /// Ends what is left.
   func close() {
-    for client in Array(clients.values) { client.cut() }
+    tick()
+    for client in clients { client.cut() }
     sweeper?.cancel()
-    pool.closeAll()
+    for app in apps { app?.upstreams.forEach { $0.close { _ in true } } }
+    log.flush()
   }
 
-  /// A new connection to an instance.
-  func connect(to backend: Backend, _ done: @escaping (Result<UpstreamConnection, any Error>) -> Void) {
-    let address = backend.endpoint.address
-    let target: SocketAddress
-    do {
-      target = try SocketAddress(ipAddress: address.host, port: address.port)
-    } catch {
-      return done(.failure(error))
+  /// A few times a second: what is due, and what has rested too long.
+  private func sweep() {
+    tick()
+    var index = clients.count - 1
+    while index >= 0 {
+      if index < clients.count {
+        let client = clients[index]
+        if client.deadline <= now { client.expire() }
+      }
+      index -= 1
     }
-    let pool = NIOLoopBound(pool, eventLoop: loop)
-    ClientBootstrap(group: loop)
-      .channelOption(.autoRead, value: false)
-      .connectTimeout(TimeAmount(limits.connect))
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try UpstreamConnection.configure(channel, backend: backend, pool: pool.value)
-        }
-      }
-      .connect(to: target)
-      .assumeIsolated()
-      .whenComplete { result in
-        done(Result { try result.get().pipeline.syncOperations.handler(type: UpstreamConnection.self) })
-      }
+    let oldest = now - times.upstreamIdle
+    for app in apps {
+      guard let app else { continue }
+      for upstream in app.upstreams where !upstream.idle.isEmpty { upstream.close { $0.idleSince < oldest } }
+    }
+    log.flush()
+  }
+}
+
+/// xoshiro256** (Blackman and Vigna), seeded by the system: fast, and never the same twice in practice; not for secrets.
+struct Xoshiro: RandomNumberGenerator {
+  private var state: (UInt64, UInt64, UInt64, UInt64)
+
+  init() {
+    var system = SystemRandomNumberGenerator()
+    state = (system.next() | 1, system.next(), system.next(), system.next())
+  }
+
+  mutating func next() -> UInt64 {
+    let product = state.1 &* 5
+    let result = (product &<< 7 | product &>> 57) &* 9
+    let shifted = state.1 &<< 17
+    state.2 ^= state.0
+    state.3 ^= state.1
+    state.1 ^= state.2
+    state.0 ^= state.3
+    state.2 ^= shifted
+    state.3 = state.3 &<< 45 | state.3 &>> 19
+    return result
   }
 }

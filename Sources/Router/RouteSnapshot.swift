@@ -1,108 +1,127 @@
 import Platform
-import Synchronization
 import Wire
-
-/// One instance as the router counts it. It outlives the tables that name it, until its last request has ended.
-final class Backend: Sendable {
-  let endpoint: Endpoint
-  /// Requests and tunnels on it, from before the connect to after the last byte.
-  private let count = Atomic<Int>(0)
-  private let left = Atomic<Bool>(false)
-  /// Called, on any thread, when a request ends on a backend that has left the table.
-  private let drained: @Sendable () -> Void
-
-  init(_ endpoint: Endpoint, drained: @escaping @Sendable () -> Void) {
-    self.endpoint = endpoint
-    self.drained = drained
-  }
-
-  var inFlight: Int { count.load(ordering: .acquiring) }
-  /// It is no longer in the table: nothing new goes there.
-  var isRetired: Bool { left.load(ordering: .acquiring) }
-
-  func retire() { left.store(true, ordering: .releasing) }
-
-  func acquire() { count.add(1, ordering: .acquiringAndReleasing) }
-
-  func release() {
-    count.subtract(1, ordering: .acquiringAndReleasing)
-    if isRetired { drained() }
-  }
-}
-
-/// One app's routes, ready for lookup.
-struct Route: Sendable {
-  let app: AppID
-  let name: AppName
-  let state: RoutedApp.State
-  let backends: [Backend]
-}
 
 /// A routing table made ready for lookup; immutable, and swapped whole.
 final class RouteSnapshot: Sendable {
-  let table: RoutingTable?
   /// False until a server of this boot has confirmed it: every app is answered 503 until then.
   let isConfirmed: Bool
-  let backends: [Backend]
-  private let hosts: [String: Route]
+  private let hosts: HostTable
 
   /// Nothing is known yet.
-  static let unknown = RouteSnapshot()
+  static let unknown = RouteSnapshot(HostTable([]), confirmed: false)
 
-  private init() {
-    table = nil
-    isConfirmed = false
-    backends = []
-    hosts = [:]
-  }
-
-  /// An endpoint that stays as it was keeps its ``Backend``, and with it its count.
-  init(
-    _ table: RoutingTable, confirmed: Bool, previous: RouteSnapshot, drained: @escaping @Sendable () -> Void
-  ) {
-    var known: [Endpoint: Backend] = [:]
-    for backend in previous.backends { known[backend.endpoint] = backend }
-    var hosts: [String: Route] = [:]
-    var all: [Backend] = []
-    for app in table.apps {
-      let backends = app.endpoints.map { known[$0] ?? Backend($0, drained: drained) }
-      all += backends
-      let route = Route(app: app.id, name: app.name, state: app.state, backends: backends)
-      for host in app.hosts { hosts[host] = route }
-    }
-    self.table = table
-    isConfirmed = confirmed
-    backends = all
+  init(_ hosts: HostTable, confirmed: Bool) {
     self.hosts = hosts
+    isConfirmed = confirmed
   }
 
-  /// What the table says about a host: lower case, without port or trailing dot.
-  enum Lookup {
-    case unconfirmed
-    case unknownHost
-    case found(Route)
-  }
-
-  func lookup(_ host: String) -> Lookup {
-    guard isConfirmed else { return .unconfirmed }
-    return hosts[host].map { .found($0) } ?? .unknownHost
-  }
+  func find(_ host: HostName) -> HostEntry? { hosts.find(host) }
 }
 
-/// Which instance takes the next request: the one with the fewest requests in flight; between equals, a turning
-/// start keeps the first of the list from taking all.
-enum Balancer {
-  /// Index of the chosen one; `nil` when all are excluded.
-  static func leastLoaded(_ loads: [Int], turn: Int, excluded: (Int) -> Bool = { _ in false }) -> Int? {
-    guard !loads.isEmpty else { return nil }
-    var best: Int?
-    let start = turn % loads.count
-    for step in 0..<loads.count {
-      let index = (start + step) % loads.count
-      if excluded(index) { continue }
-      if let known = best, loads[known] <= loads[index] { continue }
-      best = index
+/// All apps of the table in force, from which each ``RouteSnapshot`` is made. A change makes new routes for the apps
+/// that changed and no others: an endpoint that stays as it was keeps its ``Backend``, and with it its count.
+struct RouteSet {
+  private struct Known {
+    var app: RoutedApp
+    var route: Route
+  }
+
+  private var known: [AppID: Known] = [:]
+  private var entries: [[UInt8]: HostEntry] = [:]
+  /// Who names a host, in whatever way.
+  private var claims: [[UInt8]: [AppID]] = [:]
+  private var free: [Int] = []
+  private var slots = 0
+  private let drained: @Sendable () -> Void
+
+  init(drained: @escaping @Sendable () -> Void) { self.drained = drained }
+
+  var apps: [RoutedApp] { known.values.map(\.app) }
+  var count: Int { known.count }
+
+  func forEachBackend(_ body: (Backend) -> Void) {
+    for app in known.values { app.route.backends.forEach(body) }
+  }
+
+  /// Makes the set what the table says. Returns the backends that have left, which are retired.
+  mutating func apply(_ table: RoutingTable) -> [Backend] {
+    var gone = table.removed ?? []
+    if table.base == nil {
+      let named = Set(table.apps.map(\.id))
+      gone = known.keys.filter { !named.contains($0) }
     }
-    return best
+    var left: [Backend] = []
+    var touched: Set<[UInt8]> = []
+    for id in gone {
+      guard let old = known.removeValue(forKey: id) else { continue }
+      left += old.route.backends
+      free.append(old.route.slot)
+      withdraw(old.app, &touched)
+    }
+    for app in table.apps where known[app.id]?.app != app {
+      left += put(app, touched: &touched)
+    }
+    for host in touched { entries[host] = entry(host, of: (claims[host] ?? []).sorted()) }
+    for backend in left { backend.retire() }
+    return left
+  }
+
+  func snapshot(confirmed: Bool) -> RouteSnapshot {
+    RouteSnapshot(HostTable(Array(entries.values)), confirmed: confirmed)
+  }
+
+  private mutating func put(_ app: RoutedApp, touched: inout Set<[UInt8]>) -> [Backend] {
+    let old = known[app.id]
+    var present: [Endpoint: Backend] = [:]
+    for backend in old?.route.backends ?? [] { present[backend.endpoint] = backend }
+    let backends = app.endpoints.map { present.removeValue(forKey: $0) ?? Backend($0, drained: drained) }
+    let slot = old?.route.slot ?? free.popLast() ?? newSlot()
+    let route = Route(app, slot: slot, backends: backends, gate: old?.route.gate ?? Route.Gate())
+    if let old { withdraw(old.app, &touched) }
+    for host in Self.hosts(of: app) {
+      claims[host, default: []].append(app.id)
+      touched.insert(host)
+    }
+    known[app.id] = Known(app: app, route: route)
+    return Array(present.values)
+  }
+
+  private mutating func withdraw(_ app: RoutedApp, _ touched: inout Set<[UInt8]>) {
+    for host in Self.hosts(of: app) {
+      claims[host]?.removeAll { $0 == app.id }
+      if claims[host]?.isEmpty == true { claims[host] = nil }
+      touched.insert(host)
+    }
+  }
+
+  private mutating func newSlot() -> Int {
+    slots += 1
+    return slots - 1
+  }
+
+  /// Each once, also when the app has several paths of it.
+  private static func hosts(of app: RoutedApp) -> Set<[UInt8]> {
+    Set(app.hosts.map { Array($0.utf8) } + (app.mounts ?? []).map { Array($0.host.utf8) })
+  }
+
+  /// `nil` when nobody has the host. The server lets one app have it; should a table say otherwise, the oldest wins,
+  /// every time.
+  private func entry(_ host: [UInt8], of ids: [AppID]) -> HostEntry? {
+    let name = String(decoding: host, as: UTF8.self)
+    var owner: Route?
+    var redirect: HostEntry.Redirection?
+    var paths: [HostEntry.Path] = []
+    for known in ids.compactMap({ known[$0] }) {
+      if owner == nil, known.app.hosts.contains(name) { owner = known.route }
+      for mount in known.app.mounts ?? [] where mount.host == name {
+        paths.append(.init(prefix: Array(mount.prefix.utf8), strips: mount.strips, route: known.route))
+      }
+      if let found = known.app.settings?.redirects?.first(where: { $0.host == name }) {
+        redirect = redirect ?? .init(to: found.to, isPermanent: found.permanent)
+      }
+    }
+    guard owner != nil || !paths.isEmpty else { return nil }
+    paths.sort { $0.prefix.count > $1.prefix.count }
+    return HostEntry(name: host, route: owner, paths: paths, redirect: redirect)
   }
 }

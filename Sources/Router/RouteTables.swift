@@ -1,6 +1,7 @@
 import Linux
 import Logging
 import Platform
+import Synchronization
 import Wire
 
 /// The routing table in force: on all loops, on disk, and what still runs on instances that have left it.
@@ -11,11 +12,17 @@ actor RouteTables {
   private let plane: DataPlane
   private let file: TableFile
   private let logger: Logger
-  private var current = RouteSnapshot.unknown
+  /// Names this run of the router in its reports.
+  nonisolated let router = ID<RouteTables>().description
+  private var routes: RouteSet
+  private(set) var isConfirmed = false
+  /// Whose table it is; kept for the file.
+  private var last: RoutingTable?
   /// The number that may be reported: on all loops and on disk.
   private var inForce: UInt64 = 0
   /// A table is on its way to the loops: one that has not got it yet may still choose an instance that leaves.
   private var isSwitching = false
+  private var isLeaving = false
   private var draining: [Backend] = []
   /// Yields when the report has changed: a table is in force, or a request ended on an instance that has left.
   nonisolated let changes: AsyncStream<Void>
@@ -25,11 +32,13 @@ actor RouteTables {
     self.plane = plane
     self.file = file
     self.logger = logger
-    (changes, changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    self.changes = changes
+    self.changed = changed
+    routes = RouteSet { changed.yield() }
   }
 
   var generation: UInt64 { inForce }
-  var isConfirmed: Bool { current.isConfirmed }
 
   /// The table that was in force when a router last ran here. Of another boot it routes nothing until confirmed.
   func restore(_ table: RoutingTable, trusted: Bool) async throws {
@@ -37,12 +46,23 @@ actor RouteTables {
     inForce = table.generation
   }
 
-  /// Puts the server's table in force. Throws when the loops are gone.
-  func apply(_ table: RoutingTable) async throws {
+  /// Puts the server's table in force. False: it is the difference to a table that is not the one here, so nothing was
+  /// done, and the whole must be asked for. Throws when the loops are gone.
+  func apply(_ table: RoutingTable) async throws -> Bool {
+    if let base = table.base, base != inForce || !isConfirmed { return false }
     try await put(table, confirmed: true)
     do {
       let file = file
-      try await blocking { try file.write(table) }
+      let whole = RoutingTable(
+        generation: table.generation, installation: table.installation, bootID: table.bootID, apps: [])
+      let routes = routes
+      try await blocking {
+        try file.add(table) {
+          var whole = whole
+          whole.apps = routes.apps
+          return whole
+        }
+      }
     } catch {
       // An old table must not be found at the next start.
       file.remove()
@@ -50,31 +70,47 @@ actor RouteTables {
     }
     inForce = table.generation
     logger.info(
-      "routing table in force", metadata: ["generation": "\(table.generation)", "apps": "\(table.apps.count)"])
+      "routing table in force", metadata: ["generation": "\(table.generation)", "apps": "\(routes.count)"])
     changed.yield()
+    return true
   }
 
   private func put(_ table: RoutingTable, confirmed: Bool) async throws {
-    let old = current
-    let new = RouteSnapshot(table, confirmed: confirmed, previous: old) { [changed] in changed.yield() }
-    current = new
-    let staying = Set(new.backends.map(ObjectIdentifier.init))
-    let leaving = old.backends.filter { !staying.contains(ObjectIdentifier($0)) }
-    for backend in leaving { backend.retire() }
-    draining += leaving
     isSwitching = true
     defer { isSwitching = false }
-    try await plane.apply(new)
+    let leaving = routes.apply(table)
+    draining += leaving
+    isConfirmed = confirmed
+    try await plane.apply(routes.snapshot(confirmed: confirmed), retired: leaving)
+  }
+
+  /// No new connections from now on; reports say so.
+  func leave() {
+    isLeaving = true
+    changed.yield()
   }
 
   /// What is in force and in flight now.
   func report() -> RouterReport {
     if !isSwitching { draining.removeAll { $0.inFlight == 0 } }
     var counts: [InstanceID: Int] = [:]
-    for backend in current.backends + draining where backend.inFlight > 0 {
+    routes.forEachBackend { backend in
+      if backend.inFlight > 0 { counts[backend.endpoint.instance, default: 0] += backend.inFlight }
+    }
+    for backend in draining where backend.inFlight > 0 {
       counts[backend.endpoint.instance, default: 0] += backend.inFlight
     }
     let inFlight = counts.sorted { $0.key < $1.key }.map { RouterReport.InFlight(instance: $0.key, requests: $0.value) }
-    return RouterReport(generation: inForce, inFlight: inFlight)
+    return RouterReport(
+      generation: inForce, inFlight: inFlight, router: router, leaving: isLeaving ? true : nil)
+  }
+
+  /// What was counted, with all apps that had any request.
+  func metrics() async throws -> RouterMetrics {
+    let (refused, apps) = try await plane.metrics()
+    let shared = plane.shared
+    return RouterMetrics(
+      router: router, connections: shared.connections.open, accepted: shared.connections.accepted, refused: refused,
+      droppedLines: shared.log.dropped, held: shared.held.load(ordering: .relaxed), generation: inForce, apps: apps)
   }
 }

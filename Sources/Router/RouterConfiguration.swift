@@ -12,16 +12,13 @@ public struct RouterConfiguration: Sendable {
   public var serverUID: UInt32
   /// Event loops; `nil`: one per core.
   public var threads: Int?
-  public var limits = RouterLimits()
-  /// Networks (`192.0.2.0/24`, or one address) of proxies in front of this router: what they say about a client in
-  /// `X-Forwarded-*` and `Forwarded` is believed, anybody else's is overwritten.
+  /// Networks (`10.0.0.0/8`, or one address) of load balancers whose `X-Forwarded-*` and PROXY headers are believed.
   public var trustedProxies: [String] = []
-  /// Connections from ``trustedProxies`` begin with a PROXY protocol header, version 1 or 2 (haproxy, "The PROXY
-  /// protocol").
+  /// Every connection begins with a PROXY header, version 1 or 2. With ``trustedProxies``, only theirs may.
   public var acceptsProxyProtocol = false
-  /// Where a router without a server writes its access log: a file, or `-` for standard output. `nil`: nowhere. With a
-  /// server, lines go to it.
+  /// A file for access log lines when the router runs alone; `-` is standard output, `nil`: they are not kept.
   public var accessLog: String?
+  public var limits = RouterLimits()
 
   public init(
     listenDescriptors: [Int32], tableFile: String, socketPath: String?, handoverDescriptor: Int32? = nil,
@@ -40,14 +37,21 @@ public struct RouterConfiguration: Sendable {
 public struct RouterLimits: Sendable {
   /// H12: from the end of the request to the first byte of the response (Heroku: "Request Timeout").
   public var firstByte: Duration = .seconds(30)
-  /// H15: no byte in either direction, in a body or a tunnel.
+  /// H15: no byte in either direction, in a response or a tunnel.
   public var idle: Duration = .seconds(55)
   /// H19: one attempt to connect to an instance.
   public var connect: Duration = .seconds(5)
   /// How long a request that no instance accepts is kept and tried again.
   public var hold: Duration = .seconds(2)
-  /// How long a client may take to send the head of its (next) request.
+  /// H20: how long a request waits for an app of which no instance is ready and one is starting.
+  public var boot: Duration = .seconds(30)
+  /// How long a client may take between two requests, and before the first.
   public var keepAlive: Duration = .seconds(60)
+  /// 408: how long a client may take from the first to the last byte of a head.
+  public var head: Duration = .seconds(30)
+  /// H28: a request's body brings ``bodyBytes`` in each such time, unless it is the instance that does not read.
+  public var body: Duration = .seconds(30)
+  public var bodyBytes = 2048
   /// How long an unused connection to an instance is kept.
   public var upstreamIdle: Duration = .seconds(2)
   /// Unused connections kept per instance and event loop.
@@ -56,8 +60,20 @@ public struct RouterLimits: Sendable {
   public var linger: Duration = .seconds(5)
   /// How long requests in flight may take after SIGTERM.
   public var drain: Duration = .seconds(30)
-  /// Access log lines kept while the server is away.
-  public var logLines = 10_000
+  /// Bytes of access log lines kept while the server is away.
+  public var logBytes = 4 << 20
+  /// 431: bytes of a head. An instance's head of more is H17.
+  public var headBytes = 64 << 10
+  /// 431: fields of a head.
+  public var headFields = 128
+  /// 414: bytes of a request target.
+  public var targetBytes = 16 << 10
+  /// H11: requests per instance whose response is not finished.
+  public var queue = 2048
+  /// Client connections at once; `nil`: what the limit on descriptors allows.
+  public var connections: Int?
+  /// Client connections at once from one IPv4 address or one IPv6 /64.
+  public var connectionsPerAddress = 16_384
 
   public init() {}
 }

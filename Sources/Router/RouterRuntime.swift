@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import Logging
 import NIOCore
 
@@ -9,9 +10,14 @@ final class RouterRuntime: Sendable {
   private let configuration: RouterConfiguration
   private let logger: Logger
 
+  var log: AccessLog { plane.shared.log }
+
   /// Reads the last table. Throws ``RouterError``; with a server, a table that cannot be read is as good as none.
   init(_ configuration: RouterConfiguration, logger: Logger) async throws {
     guard !configuration.listenDescriptors.isEmpty else { throw RouterError.noListener }
+    for network in configuration.trustedProxies where Network(network) == nil {
+      throw RouterError.badNetwork(network)
+    }
     let file = TableFile(path: configuration.tableFile)
     var table = Result { try file.read() }
     if configuration.socketPath != nil, case .failure(let error) = table {
@@ -22,19 +28,31 @@ final class RouterRuntime: Sendable {
     if configuration.socketPath == nil, last == nil {
       throw RouterError.noTable(path: configuration.tableFile, reason: "there is no such file")
     }
-    plane = try await DataPlane(
-      threads: configuration.threads ?? System.coreCount, limits: configuration.limits)
+    let style: AccessLog.Style =
+      configuration.socketPath != nil ? .wire : configuration.accessLog != nil ? .file : .off
+    let log = AccessLog(style, limit: configuration.limits.logBytes)
+    let shared = Shared(
+      configuration, log: log, connections: configuration.limits.connections ?? Self.connectionsThatFit())
+    plane = try await DataPlane(threads: configuration.threads ?? System.coreCount, shared: shared)
     tables = RouteTables(plane: plane, file: file, logger: logger)
     self.configuration = configuration
     self.logger = logger
     if let last { try await tables.restore(last, trusted: configuration.socketPath == nil) }
   }
 
+  /// Each request holds two descriptors; some are for the rest.
+  private static func connectionsThatFit() -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 500 }
+    return max(64, (Int(clamping: limit.rlim_cur) - 64) / 2)
+  }
+
   /// Serves until `stopped` ends, then finishes what is in flight.
   func run(until stopped: @Sendable () async -> Void) async throws {
     let link = configuration.socketPath.map {
-      ServerLink(socketPath: $0, tables: tables, log: plane.log, logger: logger)
+      ServerLink(socketPath: $0, tables: tables, log: log, logger: logger)
     }
+    try startWritingLog()
     await link?.first(within: .seconds(1))
     let listeners = try await listen()
     let talk = Task { await link?.run() }
@@ -47,11 +65,26 @@ final class RouterRuntime: Sendable {
     await stopped()
     handover?.stop()
     for listener in listeners { try await listener.close() }
+    await tables.leave()
     try await plane.drain()
+    await link?.sayGoodbye()
     talk.cancel()
     await talk.value
     try await plane.shutdown()
+    log.stopWriting()
     logger.info("router stopped")
+  }
+
+  private func startWritingLog() throws {
+    guard configuration.socketPath == nil, let path = configuration.accessLog else { return }
+    let descriptor: Int32 =
+      path == "-"
+      ? STDOUT_FILENO
+      : try checked("open the access log '\(path)'") { open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640) }
+    startThread { [log] in
+      log.write(to: descriptor)
+      if descriptor != STDOUT_FILENO { close(descriptor) }
+    }
   }
 
   private func listen() async throws -> [any Channel] {

@@ -1,6 +1,7 @@
 import Client
 import FoundationEssentials
 import Logging
+import NIOCore
 import Wire
 
 /// The router's talk with the server: tables in, reports and log lines out. The server may be away at any time, for
@@ -30,6 +31,7 @@ struct ServerLink: Sendable {
       group.addTask { await followTables() }
       group.addTask { await sendReports() }
       group.addTask { await sendLogs() }
+      group.addTask { await sendMetrics() }
     }
   }
 
@@ -40,6 +42,22 @@ struct ServerLink: Sendable {
       try await poll(after: 0, limit: limit)
     } catch {
       logger.notice("starting without the server", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// The last word: nothing is in flight here any more, and these lines were the last.
+  func sayGoodbye() async {
+    do {
+      while let lines = log.take() {
+        _ = try await client.call(
+          ClientRequest(
+            .post, RouterRoutes.logs, headers: ["Content-Type": "text/plain"],
+            body: .bytes(Array(lines.readableBytesView)), timeout: Self.callLimit))
+      }
+      try await client.send(try await tables.metrics(), to: RouterRoutes.metrics, limit: Self.callLimit)
+      try await reports.send(limit: Self.callLimit)
+    } catch {
+      logger.notice("left without a word to the server", metadata: ["error": "\(error)"])
     }
   }
 
@@ -71,7 +89,8 @@ struct ServerLink: Sendable {
     guard response.status == 200 else { return }
     let table = try response.decoded(as: RoutingTable.self)
     if await tables.isConfirmed, await tables.generation == table.generation { return }
-    try await tables.apply(table)
+    // A difference to another table than ours: the whole is asked for.
+    if try await !tables.apply(table), generation != 0 { try await poll(after: 0, limit: limit) }
   }
 
   private func sendReports() async {
@@ -88,18 +107,37 @@ struct ServerLink: Sendable {
     }
   }
 
+  /// Every 2 s, when anything has changed: the apps that have.
+  private func sendMetrics() async {
+    var sent: RouterMetrics?
+    while !Task.isCancelled {
+      await rest(.seconds(2))
+      do {
+        let now = try await tables.metrics()
+        guard now != sent else { continue }
+        var change = now
+        if let before = sent.map({ Dictionary(uniqueKeysWithValues: $0.apps.map { ($0.app, $0) }) }) {
+          change.apps = now.apps.filter { before[$0.app] != $0 }
+        }
+        try await client.send(change, to: RouterRoutes.metrics, limit: Self.callLimit)
+        sent = now
+      } catch {
+        // The server may be a new one: it is told everything.
+        sent = nil
+      }
+    }
+  }
+
   private func sendLogs() async {
     while !Task.isCancelled {
       await rest(.milliseconds(250))
       while !Task.isCancelled {
-        let lines = log.take()
-        if lines.isEmpty { break }
+        guard let lines = log.take() else { break }
         do {
-          let text = lines.map(\.encoded).joined()
           _ = try await client.call(
             ClientRequest(
-              .post, RouterRoutes.logs, headers: ["Content-Type": "text/plain"], body: .bytes(Array(text.utf8)),
-              timeout: Self.callLimit))
+              .post, RouterRoutes.logs, headers: ["Content-Type": "text/plain"],
+              body: .bytes(Array(lines.readableBytesView)), timeout: Self.callLimit))
         } catch {
           log.putBack(lines)
           break

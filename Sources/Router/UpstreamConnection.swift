@@ -1,65 +1,70 @@
 import NIOCore
-import NIOHTTP1
 
 /// One connection to an instance: serves one exchange at a time, or rests in the pool.
-final class UpstreamConnection: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPClientResponsePart
-  typealias OutboundOut = HTTPClientRequestPart
+final class UpstreamConnection: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
 
-  let backend: Backend
-  private let pool: UpstreamPool
-  private let encoder: HTTPRequestEncoder
-  private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
+  let upstream: LoopUpstream
+  private let worker: LoopWorker
   private var context: ChannelHandlerContext?
   private var exchange: Exchange?
+  private var inbox = ByteBuffer()
+  var headEnd = HeadEnd()
+  private(set) var inputEnded = false
   /// It has served a request before: the instance may have closed it in the meantime.
   private(set) var isReused = false
-  private(set) var idleSince = NIODeadline.now()
+  private(set) var idleSince = NIODeadline.distantPast
+  private var isClosing = false
 
-  private init(backend: Backend, pool: UpstreamPool) {
-    self.backend = backend
-    self.pool = pool
-    var configuration = HTTPRequestEncoder.Configuration()
-    configuration.automaticallySetFramingHeaders = false
-    encoder = HTTPRequestEncoder(configuration: configuration)
-    decoder = ByteToMessageHandler(
-      HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward))
+  init(_ upstream: LoopUpstream, worker: LoopWorker) {
+    self.upstream = upstream
+    self.worker = worker
   }
 
-  static func configure(_ channel: any Channel, backend: Backend, pool: UpstreamPool) throws {
-    let connection = UpstreamConnection(backend: backend, pool: pool)
-    try channel.pipeline.syncOperations.addHandlers([connection.encoder, connection.decoder, connection])
-  }
-
-  var isActive: Bool { context?.channel.isActive ?? false }
+  var isUsable: Bool { !isClosing && !inputEnded && (context?.channel.isActive ?? false) }
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
   // MARK: for the exchange
 
-  func attach(_ exchange: Exchange) { self.exchange = exchange }
+  func attach(_ exchange: Exchange) {
+    self.exchange = exchange
+    headEnd.reset()
+  }
+
   func detach() { exchange = nil }
 
-  func write(_ part: HTTPClientRequestPart) { context?.write(wrapOutboundOut(part), promise: nil) }
+  func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
   func flush() { context?.flush() }
-  func read() { context?.read() }
+  func read() { if !inputEnded { context?.read() } }
+
+  func endOutput() { context?.close(mode: .output, promise: nil) }
 
   func close() {
     exchange = nil
+    isClosing = true
     context?.close(promise: nil)
+  }
+
+  func closeAfterFlush() {
+    exchange = nil
+    isClosing = true
+    guard let context else { return }
+    let flushed = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
+    flushed.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
+    // An instance that does not read must not keep it.
+    worker.loop.assumeIsolated().scheduleTask(in: worker.times.linger) { [weak self] in
+      self?.context?.close(promise: nil)
+    }
   }
 
   /// In the pool from now on. One read stays open: an end, or bytes nobody asked for, close it.
   func rest() {
     exchange = nil
     isReused = true
-    idleSince = .now()
+    idleSince = worker.now
     context?.read()
-  }
-
-  /// Gives the socket to a tunnel; what came after the head follows through it.
-  func become(_ side: TunnelSide) throws {
-    guard let context else { throw ChannelError.ioOnClosedChannel }
-    try TunnelSide.replace(self, encoder: encoder, decoder: decoder, with: side, in: context.channel)
   }
 
   // MARK: from the channel
@@ -68,26 +73,47 @@ final class UpstreamConnection: ChannelInboundHandler, RemovableChannelHandler {
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard let exchange else { return context.close(promise: nil) }
-    exchange.received(unwrapInboundIn(data))
+    var buffer = unwrapInboundIn(data)
+    worker.tick()
+    guard let exchange, !isClosing else {
+      isClosing = true
+      return context.close(promise: nil)
+    }
+    if exchange.isTunnel { return exchange.tunnelBytes(buffer, fromClient: false) }
+    if inbox.readableBytes > 0 {
+      inbox.writeBuffer(&buffer)
+      buffer = inbox
+      inbox = ByteBuffer()
+    }
+    // When this returns, this connection may serve the next exchange already.
+    exchange.received(&buffer)
+    if buffer.readableBytes > 0, !isClosing { inbox = buffer }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) { exchange?.receivedAll() }
+  func channelReadComplete(context: ChannelHandlerContext) {
+    if let exchange { exchange.receivedAll() } else if !isClosing { context.read() }
+  }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     if context.channel.isWritable { exchange?.upstreamWritable() }
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
-    pool.forget(self)
-    exchange?.upstreamEnded(malformed: false)
-    exchange = nil
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard event as? ChannelEvent == .inputClosed else { return context.fireUserInboundEventTriggered(event) }
+    inputEnded = true
+    worker.tick()
+    guard let exchange else { return context.close(promise: nil) }
+    if exchange.isTunnel { exchange.tunnelEnded(fromClient: false) } else { exchange.upstreamEnded(isClean: true) }
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    let parserError = error as? HTTPParserError
-    exchange?.upstreamEnded(malformed: parserError != nil && parserError != .invalidEOFState)
+  func channelInactive(context: ChannelHandlerContext) {
+    isClosing = true
+    upstream.forget(self)
+    let last = exchange
     exchange = nil
-    context.close(promise: nil)
+    worker.tick()
+    last?.upstreamEnded(isClean: false)
   }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

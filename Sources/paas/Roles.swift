@@ -44,7 +44,7 @@ struct RouterCommand: AsyncParsableCommand {
   var threads: Int?
   @Option(help: "Networks of proxies in front, CIDR,CIDR,…: what they say in X-Forwarded-* is believed.")
   var trustedProxies: String?
-  @Flag(help: "Connections from trusted proxies begin with a PROXY protocol header.")
+  @Flag(help: "Connections begin with a PROXY protocol header; with --trusted-proxies, only theirs may.")
   var proxyProtocol = false
   @Option(help: "Write the access log to this file; - is standard output.")
   var accessLog: String?

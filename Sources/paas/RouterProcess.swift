@@ -78,8 +78,8 @@ struct RouterProcess: Sendable {
   /// The slot of the newest table first: a router that was killed starts again from its own.
   private func takeSlot() throws -> (RouterSlot, Int32) {
     let newest = newestTable
-    let slots = RouterSlot.all(in: data).sorted { ($0.table == newest ? 0 : 1, $0.number) < ($1.table == newest ? 0 : 1, $1.number) }
-    for slot in slots { if let life = try slot.take() { return (slot, life) } }
+    let slots = RouterSlot.all(in: data)
+    for slot in slots.filter({ $0.table == newest }) + slots.filter({ $0.table != newest }) { if let life = try slot.take() { return (slot, life) } }
     throw StartError("\(RouterSlot.count) routers are alive", next: "wait until the old ones have drained")
   }
 

@@ -70,7 +70,8 @@ struct RouterSlot: Sendable, Equatable {
   }
 
   private func said() -> ProcessIdentity? {
-    let words = (try? Files.text(life, limit: 100))?.split(whereSeparator: { " \n".contains($0) })  // not yet: asked again
+    let text = try? Files.text(life, limit: 100)  // nothing there yet: the caller asks again
+    let words = text?.split(whereSeparator: { " \n".contains($0) })
     guard let words, words.count == 2, let pid = Int32(words[0]), let start = UInt64(words[1]) else { return nil }
     return ProcessIdentity(pid: pid, startTime: start)
   }

@@ -31,7 +31,7 @@ struct ServerCommand: AsyncParsableCommand {
   var buildTimeout: Int?
   @Option(help: "Networks of proxies in front, CIDR,CIDR,…: what they say in X-Forwarded-* is believed.")
   var trustedProxies: String?
-  @Flag(help: "Connections from trusted proxies begin with a PROXY protocol header.")
+  @Flag(help: "Connections begin with a PROXY protocol header; with --trusted-proxies, only theirs may.")
   var proxyProtocol = false
   @Option(help: "Host names that no app can have: NAME,NAME,…")
   var reservedDomains: String?

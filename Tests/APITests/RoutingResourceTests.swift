@@ -39,14 +39,17 @@ struct RoutingResourceTests {
       let client = platform.control
       _ = try await client.post("/apps", AppCreate(name: "hello"), as: AppResource.self)
       _ = try await client.post("/apps", AppCreate(name: "other"), as: AppResource.self)
-      let made = try await client.call(json(.post, "/apps/hello/domains", #"{"hostname":"WWW.Example.com","sni_endpoint":null}"#))
+      let made = try await client.call(
+        json(.post, "/apps/hello/domains", #"{"hostname":"WWW.Example.com","sni_endpoint":null}"#))
       #expect(made.status == 201)
       let domain = try made.decoded(as: DomainResource.self)
       #expect(domain.hostname == "www.example.com" && domain.app.name == "hello")
       let clash = await error(client, json(.post, "/apps/other/domains", #"{"hostname":"www.example.com"}"#))
       #expect(clash?.id == "conflict" && clash?.message.contains("hello") == true)
-      #expect(await error(client, json(.post, "/apps/other/domains", #"{"hostname":"1.2.3.4"}"#))?.id == "invalid_params")
-      let path: DomainResource = try await client.post("/apps/other/domains", DomainCreate(hostname: "www.example.com/a/b"))
+      #expect(
+        await error(client, json(.post, "/apps/other/domains", #"{"hostname":"1.2.3.4"}"#))?.id == "invalid_params")
+      let path: DomainResource = try await client.post(
+        "/apps/other/domains", DomainCreate(hostname: "www.example.com/a/b"))
       #expect(path.prefix == "/a/b")
       _ = try await client.delete("/apps/other/domains/www.example.com%2Fa%2Fb", as: DomainResource.self)
       let list: [DomainResource] = try await client.get("/apps/hello/domains")
@@ -73,11 +76,13 @@ struct RoutingResourceTests {
     try await serving { platform in
       let client = platform.control
       _ = try await client.post("/apps", AppCreate(name: "hello"), as: AppResource.self)
-      let on = try await client.call(json(.patch, "/apps/hello", #"{"maintenance":true}"#)).decoded(as: AppResource.self)
+      let on = try await client.call(json(.patch, "/apps/hello", #"{"maintenance":true}"#)).decoded(
+        as: AppResource.self)
       #expect(on.maintenance == true)
       _ = try await client.call(json(.patch, "/apps/hello/routing", #"{"sticky":true,"queue":5}"#))
       _ = try await client.call(
-        json(.post, "/apps/hello/redirects", #"{"from":"hello.localhost","to":"https://example.com","permanent":false}"#))
+        json(
+          .post, "/apps/hello/redirects", #"{"from":"hello.localhost","to":"https://example.com","permanent":false}"#))
       let user = try await client.call(json(.post, "/apps/hello/auth", #"{"name":"ann"}"#))
       #expect(try user.decoded(as: BasicUserResource.self).password?.count == 24)
       _ = try await client.call(json(.post, "/apps/hello/ips", #"{"networks":["192.0.2.0/24"]}"#))
@@ -93,7 +98,8 @@ struct RoutingResourceTests {
       _ = try await client.call(json(.patch, "/apps/hello/routing", #"{"unset":["sticky","queue"]}"#))
       let after: RoutingResource = try await client.get("/apps/hello/routing")
       #expect(after.users.isEmpty && after.ips.isEmpty && after.redirects.isEmpty && after.sticky == nil)
-      #expect(await error(client, ClientRequest(.put, "/apps/hello/pages/other", body: .bytes([65])))?.id == "not_found")
+      #expect(
+        await error(client, ClientRequest(.put, "/apps/hello/pages/other", body: .bytes([65])))?.id == "not_found")
     }
   }
 

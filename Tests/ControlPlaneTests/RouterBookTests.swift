@@ -125,7 +125,8 @@ struct RouterBookTests {
     #expect(change == nil && base < UInt64.max)
     book.accept(
       RouterReport(
-        generation: 1, inFlight: [.init(instance: InstanceID(), requests: .max), .init(instance: InstanceID(), requests: -5)],
+        generation: 1,
+        inFlight: [.init(instance: InstanceID(), requests: .max), .init(instance: InstanceID(), requests: -5)],
         router: "r99"), from: nil, at: start)
   }
 

@@ -26,7 +26,9 @@ struct RouterLogTests {
   @Test("a line of text cannot make another, and junk is left out")
   func hostile() {
     let text = "\(app) \(at.microseconds) a\rb\u{1B}[31m\0c\n"
-    let junk = ["", "x", "\(app)", "\(app) ", "\(app) x y", "\(app) -1 y", "\(app) 99999999999999999999 y", "../../etc 1 y"]
+    let junk = [
+      "", "x", "\(app)", "\(app) ", "\(app) x y", "\(app) -1 y", "\(app) 99999999999999999999 y", "../../etc 1 y",
+    ]
     let batches = RouterLog(Array((text + junk.joined(separator: "\n") + "\n").utf8) + [0xFF, 0x0A]).batches
     #expect(batches.keys.map { $0 } == [app])
     let stored = String(decoding: batches[app] ?? [], as: UTF8.self)

@@ -28,7 +28,8 @@ import Wire
     let made = try await here.plane.addDomain("hello", DomainCreate(hostname: "WWW.Example.com."), by: here.admin)
     #expect(made.hostname == "www.example.com" && made.kind == "custom")
     #expect(try await routed(here).hosts == ["hello.localhost", "www.example.com"])
-    _ = try await here.plane.addDomain("hello", DomainCreate(hostname: "a.example.com/api", strip: true), by: here.admin)
+    _ = try await here.plane.addDomain(
+      "hello", DomainCreate(hostname: "a.example.com/api", strip: true), by: here.admin)
     #expect(try await routed(here).mounts == [Mount(host: "a.example.com", prefix: "/api", strips: true)])
     #expect(try await here.plane.domains("hello", by: here.admin).map(\.kind) == ["default", "custom", "custom"])
     _ = try await here.plane.removeDomain("hello", "www.example.com", by: here.admin)

@@ -84,7 +84,8 @@ extension EndToEnd {
         let refused = try #require(try await paas.get(app: "gate"))
         #expect(refused.status == 401 && refused.head.lowercased().contains("www-authenticate: basic"))
         // ann:open sesame, ann:wrong words
-        let good = try await status(paas, host: "gate.localhost", headers: ["Authorization: Basic YW5uOm9wZW4gc2VzYW1l"])
+        let good = try await status(
+          paas, host: "gate.localhost", headers: ["Authorization: Basic YW5uOm9wZW4gc2VzYW1l"])
         #expect(good?.body == "in")
         let bad = try await status(paas, host: "gate.localhost", headers: ["Authorization: Basic YW5uOndyb25nIHdvcmRz"])
         #expect(bad?.status == 401)

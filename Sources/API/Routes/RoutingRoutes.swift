@@ -89,7 +89,8 @@ extension APIRoutes {
   private func page(_ context: APIContext) throws -> PageKind {
     let name = try context.parameter("page")
     guard let kind = PageKind(rawValue: name) else {
-      throw APIError(id: "not_found", message: "there is no page '\(printable(name))'", next: "use error or maintenance")
+      throw APIError(
+        id: "not_found", message: "there is no page '\(printable(name))'", next: "use error or maintenance")
     }
     return kind
   }

@@ -1,0 +1,119 @@
+import Platform
+
+/// What a table says about one host.
+final class HostEntry: Sendable {
+  struct Path: Sendable {
+    let prefix: [UInt8]
+    let strips: Bool
+    let route: Route
+  }
+
+  let name: [UInt8]
+  /// Who has the whole host.
+  let route: Route?
+  /// Who has paths of it; the longest prefix first.
+  let paths: [Path]
+  let redirect: Redirection?
+
+  struct Redirection: Sendable, Equatable {
+    let to: String
+    let isPermanent: Bool
+  }
+
+  init(name: [UInt8], route: Route?, paths: [Path], redirect: Redirection?) {
+    self.name = name
+    self.route = route
+    self.paths = paths
+    self.redirect = redirect
+  }
+
+  /// The route for a path, and how much of the path it takes away.
+  func route(for bytes: RawSpan, _ target: ByteRange) -> (route: Route, stripped: Int)? {
+    for path in paths where Self.isBelow(path.prefix, bytes, target) {
+      return (path.route, path.strips ? path.prefix.count : 0)
+    }
+    return route.map { ($0, 0) }
+  }
+
+  /// The way to this app, if it still has anything of this host.
+  func route(of app: AppID) -> Route? {
+    if let route, route.app == app { return route }
+    return paths.first { $0.route.app == app }?.route
+  }
+
+  /// Whole segments only.
+  private static func isBelow(_ prefix: [UInt8], _ bytes: RawSpan, _ target: ByteRange) -> Bool {
+    guard target.count >= prefix.count, target.end <= bytes.byteCount else { return false }
+    for index in prefix.indices where bytes.byte(target.start &+ index) != prefix[index] { return false }
+    guard target.count > prefix.count else { return true }
+    let next = bytes.byte(target.start &+ prefix.count)
+    return next == UInt8(ascii: "/") || next == UInt8(ascii: "?")
+  }
+}
+
+/// Host names to entries: an open hash table over plain arrays, made once per table and never changed, so that a lookup
+/// allocates nothing and costs the same for ten thousand hosts as for one.
+struct HostTable: Sendable {
+  private var entries: [HostEntry] = []
+  /// Index + 1 into ``entries``; 0 is free.
+  private var slots: [Int32] = [0]
+  private var hasWildcards = false
+
+  init(_ entries: [HostEntry]) {
+    var size = 8
+    while size < entries.count * 2 { size *= 2 }
+    slots = Array(repeating: 0, count: size)
+    self.entries = entries
+    for (index, entry) in entries.enumerated() {
+      if entry.name.first == UInt8(ascii: "*") { hasWildcards = true }
+      var slot = Int(truncatingIfNeeded: Self.hash(entry.name)) & (size - 1)
+      while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
+      slots[slot] = Int32(truncatingIfNeeded: index + 1)
+    }
+  }
+
+  /// The exact name, else the longest wildcard above it.
+  func find(_ host: HostName) -> HostEntry? {
+    if let exact = find(host, from: 0, isWildcard: false) { return exact }
+    guard hasWildcards else { return nil }
+    for index in 1..<max(host.count, 1) where host[index] == UInt8(ascii: ".") {
+      if let entry = find(host, from: index, isWildcard: true) { return entry }
+    }
+    return nil
+  }
+
+  private func find(_ host: HostName, from start: Int, isWildcard: Bool) -> HostEntry? {
+    var hash = Self.seed
+    if isWildcard { hash = Self.mixed(hash, UInt8(ascii: "*")) }
+    for index in start..<host.count { hash = Self.mixed(hash, host[index]) }
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: Self.finished(hash)) & mask
+    while slots[slot] != 0 {
+      let entry = entries[Int(slots[slot]) - 1]
+      if Self.equal(entry.name, host, from: start, isWildcard: isWildcard) { return entry }
+      slot = (slot + 1) & mask
+    }
+    return nil
+  }
+
+  private static func equal(_ name: [UInt8], _ host: HostName, from start: Int, isWildcard: Bool) -> Bool {
+    let offset = isWildcard ? 1 : 0
+    guard name.count == host.count - start + offset else { return false }
+    if isWildcard, name[0] != UInt8(ascii: "*") { return false }
+    for index in start..<host.count where name[index - start + offset] != host[index] { return false }
+    return true
+  }
+
+  // FNV-1a (Fowler, Noll, Vo), finished so that the low bits depend on all of it.
+  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
+  @inline(__always)
+  private static func mixed(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  @inline(__always)
+  private static func finished(_ hash: UInt64) -> UInt64 { hash ^ hash &>> 32 }
+
+  static func hash(_ name: [UInt8]) -> UInt64 {
+    var hash = seed
+    for byte in name { hash = mixed(hash, byte) }
+    return finished(hash)
+  }
+}

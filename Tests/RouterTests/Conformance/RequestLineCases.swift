@@ -1,0 +1,65 @@
+private func line(_ line: String, _ name: String, _ rule: String = "9112 3", _ statuses: [Int] = [400]) -> WireCase {
+  .refused(name, rule, "\(line)\r\n{H}\r\n", statuses)
+}
+
+/// Method, target, version, and the single spaces between them (RFC 9112 sections 2.2, 2.3 and 3).
+let requestLineCases: [WireCase] = [
+  .passed("an empty line before the request", "9112 2.2", "\r\n" + get(), Looks(line: "GET / HTTP/1.1")),
+  .passed(
+    "a method nobody knows", "9110 9.1", get(method: "BREW"), Looks(line: "BREW / HTTP/1.1")),
+  .passed(
+    "methods have cases", "9110 9.1", get(method: "get"), Looks(line: "get / HTTP/1.1")),
+  .passed(
+    "a method of all the letters a token may have", "9110 5.6.2", get(method: "A!#$%&'*+-.^_`|~9"),
+    Looks(line: "A!#$%&'*+-.^_`|~9 / HTTP/1.1")),
+  .passed("PATCH with a body", "9110 9.1", "PATCH / HTTP/1.1\r\n{H}Content-Length: 1\r\n\r\nx", Looks(body: "x")),
+  .passed("OPTIONS", "9110 9.3.7", get(method: "OPTIONS", target: "/a"), Looks(line: "OPTIONS /a HTTP/1.1")),
+  .passed("a later minor version is ours", "9110 2.5", get(version: "1.2"), Looks(line: "GET / HTTP/1.1")),
+  .passed(
+    "HTTP/1.0 goes on as our own version, and ends the connection", "9110 2.5", get(version: "1.0"),
+    Looks(line: "GET / HTTP/1.1"), answer: Looks(has: ["Connection: close"]), then: .closes),
+
+  line("GET /", "HTTP/0.9", "9112 3", [400, 505]),
+  line("GET / HTTP/0.9", "HTTP/0.9 by name", "9110 15.6.6", [400, 505]),
+  line("GET / HTTP/2.0", "HTTP/2.0", "9110 15.6.6", [400, 505]),
+  line("GET / HTTP/3.0", "HTTP/3.0", "9110 15.6.6", [400, 505]),
+  line("GET / HTTP/9.9", "HTTP/9.9", "9110 15.6.6", [400, 505]),
+  .refused("the preface of HTTP/2", "9112 3", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 505]),
+  line("GET / HTTP/1", "a version without minor", "9112 2.3"),
+  line("GET / HTTP/1.", "a version without minor digit", "9112 2.3"),
+  line("GET / HTTP/1.10", "a minor version of two digits", "9112 2.3", [400, 505]),
+  line("GET / HTTP/11.1", "a major version of two digits", "9112 2.3", [400, 505]),
+  line("GET / HTTP/01.1", "a major version with a zero", "9112 2.3", [400, 505]),
+  line("GET / HTTP/1.x", "a version of letters", "9112 2.3"),
+  line("GET / http/1.1", "the version's name in small letters", "9112 2.3"),
+  line("GET / HTTPS/1.1", "another protocol's name", "9112 2.3"),
+  line("GET / HTTP/1,1", "a comma in the version", "9112 2.3"),
+  line("GET / HTTP 1.1", "a space in the version", "9112 2.3"),
+  line("GET / HTTP/1.1 ", "a space behind the version"),
+  line("GET / HTTP/1.1 x", "a word behind the version"),
+  line("GET / HTTP/1.1\r", "a CR behind the version", "9112 2.2"),
+  line("GET / HTTP/1.1\t", "a tab behind the version"),
+  line("GET  / HTTP/1.1", "two spaces behind the method"),
+  line("GET /  HTTP/1.1", "two spaces before the version"),
+  line("GET\t/\tHTTP/1.1", "tabs for spaces"),
+  line("GET /\u{0B}HTTP/1.1", "a vertical tab for a space"),
+  line(" GET / HTTP/1.1", "a space before the method"),
+  line("GET", "a method alone"),
+  line("GET HTTP/1.1", "no target"),
+  line("/ HTTP/1.1", "no method"),
+  line("not http at all", "no HTTP"),
+  line("\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}\u{00}\u{01}\u{FC}\u{03}\u{03}", "a TLS hello"),
+  line("G\u{00}ET / HTTP/1.1", "a NUL in the method", "9110 9.1"),
+  line("G\u{01}ET / HTTP/1.1", "a control character in the method", "9110 9.1"),
+  line("G\u{E9}T / HTTP/1.1", "Latin-1 in the method", "9110 9.1"),
+  line("G(T / HTTP/1.1", "a parenthesis in the method", "9110 5.6.2"),
+  line("\"GET\" / HTTP/1.1", "a method in quotes", "9110 5.6.2"),
+  line("GET: / HTTP/1.1", "a colon in the method", "9110 5.6.2"),
+  line(String(repeating: "A", count: 100_000) + " / HTTP/1.1", "a method of 100 kB", "9112 3", [400, 414, 431, 501]),
+  .refused("a request line that ends with LF alone", "9112 2.2", "GET / HTTP/1.1\n{H}\r\n"),
+  .refused("a head whose lines all end with LF alone", "9112 2.2", "GET / HTTP/1.1\nHost: {host}\n\n"),
+  .refused("a head whose lines end with CR alone", "9112 2.2", "GET / HTTP/1.1\rHost: {host}\r\r\r\n\r\n"),
+  .refused("an LF before the request", "9112 2.2", "\n" + get()),
+  .refused("a CR before the request", "9112 2.2", "\r" + get()),
+  .refused("a space before the first field", "9112 2.2", "GET / HTTP/1.1\r\n {H}\r\n"),
+]
