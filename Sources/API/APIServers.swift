@@ -67,8 +67,8 @@ public struct APIServers: Sendable {
 
   /// Serves until the task is cancelled or the process shuts down gracefully. Call it once.
   public func run(
-    _ controlPlane: ControlPlane, pids: @escaping RolePIDs, restartRouter: @escaping RouterRestart = APIServers.noRouter,
-    logger: Logger
+    _ controlPlane: ControlPlane, pids: @escaping RolePIDs,
+    restartRouter: @escaping RouterRestart = APIServers.noRouter, logger: Logger
   ) async throws {
     try await cancelWhenGracefulShutdown {
       try await withThrowingTaskGroup(of: Void.self) { group in

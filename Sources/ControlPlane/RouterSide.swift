@@ -16,10 +16,9 @@ extension ControlPlane {
   }
 
   public func routerMetrics(_ metrics: RouterMetrics) async {
+    let known = await routes.present(among: metrics.apps.map(\.app))
     var metrics = metrics
-    var known: [AppMetrics] = []
-    for app in metrics.apps where await routes.has(app.app) { known.append(app) }
-    metrics.apps = known
+    metrics.apps.removeAll { !known.contains($0.app) }
     traffic.accept(metrics)
   }
 

@@ -18,7 +18,8 @@ actor Routes {
   /// The count of the table that is out.
   var current: UInt64 { history.change }
 
-  func has(_ app: AppID) -> Bool { history.has(app) }
+  /// Those of these apps that there are.
+  func present(among apps: [AppID]) -> Set<AppID> { Set(apps.filter(history.has)) }
 
   /// Puts a table out, counted as a change if anything in it differs. Returns the count, for ``inForce(_:)``.
   func publish(_ apps: [RoutedApp]) -> UInt64 {

@@ -106,7 +106,8 @@ public struct DomainName: ValidatedName {
       }
     }
     let marks: [Unicode.GeneralCategory] = [.nonspacingMark, .spacingMark, .enclosingMark]
-    guard let first = scalars.first, !marks.contains(first.properties.generalCategory), first != "-", scalars.last != "-", !(scalars.count > 3 && scalars[2] == "-" && scalars[3] == "-")
+    guard let first = scalars.first, !marks.contains(first.properties.generalCategory), first != "-",
+      scalars.last != "-", !(scalars.count > 3 && scalars[2] == "-" && scalars[3] == "-")
     else { throw refuse(text, "a label starts or ends with what may not stand there") }
   }
 

@@ -33,8 +33,7 @@ actor RouterKeeper {
   private static func started(_ process: RouterProcess, _ controlPlane: ControlPlane) async throws
     -> Supervisor.Running
   {
-    let running = try process.start()
-    return await known(running, to: controlPlane)
+    await known(try process.start().running, to: controlPlane)
   }
 
   /// The control plane waits for it from now on, and for nothing of it after its end.
@@ -73,10 +72,13 @@ actor RouterKeeper {
     }
     isExchanging = true
     defer { isExchanging = false }
-    let new = try await Self.started(process, controlPlane)
+    let (running, slot) = try process.start()
+    let new = await Self.known(running, to: controlPlane)
     guard await controlPlane.routerIsReady(new.identity, within: Self.readyTime) else {
       new.identity.signal(SIGKILL)
       await new.ended()
+      // The next one starts from the table of the router that stays, not from this one's.
+      unlink(slot.record)
       throw APIError(
         id: "internal_server_error", message: "the new router did not get ready; the old one goes on",
         next: "look at logs/router-process.log in the data directory")

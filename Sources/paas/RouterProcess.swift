@@ -32,8 +32,9 @@ struct RouterProcess: Sendable {
 
   /// Starts one in a free slot. Whoever is killed in between leaves a router that a later server finds: the record is
   /// there before it, and its life is a lock that it holds.
-  func start() throws -> Supervisor.Running {
-    let (slot, life) = try takeSlot()
+  func start() throws -> (running: Supervisor.Running, slot: RouterSlot) {
+    let last = lastSlot
+    let (slot, life) = try takeSlot(after: last)
     defer { close(life) }
     var record = Record(identity: nil, http: http.address, settings: settings.fingerprint)
     try Files.writeDurably(try Wire.encode(record), to: slot.record)
@@ -44,7 +45,7 @@ struct RouterProcess: Sendable {
     let handover = try Listening.unix(slot.handover)
     defer { close(handover) }
     var request = ChildRequest(
-      path: nil, arguments: arguments(slot), environment: environment, directory: "/",
+      path: nil, arguments: arguments(slot, after: last), environment: environment, directory: "/",
       descriptors: [2: log, 3: http.descriptor, 4: handover, 5: life])
     if users.separate { request.user = (users.router.uid, users.router.gid) }
     Checkpoint.reach("router.before-start")
@@ -59,15 +60,15 @@ struct RouterProcess: Sendable {
       Task { await child.exitStatus() }
       throw error
     }
-    return Supervisor.Running(identity: identity) { _ = await child.exitStatus() }
+    return (Supervisor.Running(identity: identity) { _ = await child.exitStatus() }, slot)
   }
 
-  private func arguments(_ slot: RouterSlot) -> [String] {
+  private func arguments(_ slot: RouterSlot, after last: RouterSlot?) -> [String] {
     var words = [
       "router", "--socket", data.routerSocket, "--table-file", slot.table, "--listen-fd", "3", "--handover-fd", "4",
       "--life-fd", "5", "--server-uid", "\(geteuid())",
     ]
-    if let newest = newestTable, newest != slot.table { words += ["--table-from", newest] }
+    if let last, last != slot { words += ["--table-from", last.table] }
     if !settings.trustedProxies.isEmpty {
       words += ["--trusted-proxies", settings.trustedProxies.joined(separator: ",")]
     }
@@ -75,20 +76,23 @@ struct RouterProcess: Sendable {
     return words
   }
 
-  /// The slot of the newest table first: a router that was killed starts again from its own.
-  private func takeSlot() throws -> (RouterSlot, Int32) {
-    let newest = newestTable
+  /// The slot of the last router first: one that was killed starts again from its own table.
+  private func takeSlot(after last: RouterSlot?) throws -> (RouterSlot, Int32) {
     let slots = RouterSlot.all(in: data)
-    for slot in slots.filter({ $0.table == newest }) + slots.filter({ $0.table != newest }) { if let life = try slot.take() { return (slot, life) } }
+    for slot in slots.filter({ $0 == last }) + slots.filter({ $0 != last }) {
+      if let life = try slot.take() { return (slot, life) }
+    }
     throw StartError("\(RouterSlot.count) routers are alive", next: "wait until the old ones have drained")
   }
 
-  private var newestTable: String? {
-    RouterSlot.all(in: data).compactMap { slot -> (String, Int, Int)? in
+  /// The slot of the router that was started last, by its record, which only servers write: an older one that drains
+  /// may write its table later.
+  private var lastSlot: RouterSlot? {
+    RouterSlot.all(in: data).compactMap { slot -> (slot: RouterSlot, at: (Int, Int))? in
       var info = stat()
-      guard lstat(slot.table, &info) == 0 else { return nil }
-      return (slot.table, info.st_mtim.tv_sec, info.st_mtim.tv_nsec)
-    }.max { ($0.1, $0.2) < ($1.1, $1.2) }?.0
+      guard lstat(slot.record, &info) == 0 else { return nil }
+      return (slot, (info.st_mtim.tv_sec, info.st_mtim.tv_nsec))
+    }.max { $0.at < $1.at }?.slot
   }
 
   /// The routers of earlier servers of this directory, the one to keep first: those that still accept, of these the

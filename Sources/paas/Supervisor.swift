@@ -93,6 +93,7 @@ actor Supervisor {
         guard isOver(turn) else { return next }
         // Meanwhile somebody stopped us, or brought another one.
         next.identity.signal(SIGTERM)
+        Task { await next.ended() }
         return nil
       } catch {
         logger.error("role does not start", metadata: ["role": "\(name)", "error": "\(error)"])

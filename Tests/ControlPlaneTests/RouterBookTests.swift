@@ -204,4 +204,19 @@ struct RouterBookTests {
     #expect(nameless?.base == nil && nameless?.apps.count == 2)
     #expect(await routes.table(after: 7, router: "a", within: .milliseconds(10)) == nil)
   }
+
+  @Test("one change among ten thousand apps is a few hundred bytes on the wire")
+  func tenThousand() async throws {
+    let routes = Routes(installation: InstallationID(), bootID: "boot")
+    var apps = try (0..<10_000).map { try app("app-\($0)") }
+    _ = await routes.publish(apps)
+    let first = try #require(await routes.table(after: 1, router: "a", within: .seconds(1)))
+    apps[5000].endpoints = [
+      Endpoint(instance: InstanceID(), name: "web.1", address: Address(host: "127.0.0.1", port: 2))
+    ]
+    _ = await routes.publish(apps)
+    let next = try #require(await routes.table(after: first.generation, router: "a", within: .seconds(1)))
+    #expect(next.apps == [apps[5000]] && next.base == first.generation)
+    #expect(try Wire.encode(next).count < 1000)
+  }
 }

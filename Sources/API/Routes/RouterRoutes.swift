@@ -15,13 +15,13 @@ extension APIRoutes {
       return try Response.json(table)
     }
     routes.post("router/report") { request, context in
-      var report = try await request.decode(RouterReport.self)
+      var report = try await request.decode(RouterReport.self, limit: Wire.maximumTable)
       report.router = Self.name(report.router)
       await controlPlane.routerReport(report, pid: context.peer)
       return Response.noContent
     }
     routes.post("router/metrics") { request, _ in
-      var metrics = try await request.decode(RouterMetrics.self)
+      var metrics = try await request.decode(RouterMetrics.self, limit: Wire.maximumTable)
       metrics.router = Self.name(metrics.router) ?? ""
       await controlPlane.routerMetrics(metrics)
       return Response.noContent
