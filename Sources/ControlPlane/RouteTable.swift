@@ -19,7 +19,7 @@ enum RouteTable {
   static func apps(_ wishes: [RouteWish], instances: [Instance], domain: String) -> [RoutedApp] {
     let byApp = Dictionary(grouping: instances.filter { $0.key.process == .web }, by: \.key.app)
     let reserved = ReservedNames(domain: domain, hosts: [])
-    return wishes.map { wish in
+    let apps = wishes.map { wish in
       let wanted = wanted(of: wish.web, among: byApp[wish.app.id] ?? [])
       let endpoints = wanted.compactMap { instance -> Endpoint? in
         guard case .up = instance.state, let address = instance.address else { return nil }
@@ -36,6 +36,27 @@ enum RouteTable {
         state: state(of: wish, isServed: !endpoints.isEmpty, isStarting: wanted.contains { $0.state == .starting }),
         endpoints: endpoints, mounts: mounts.isEmpty ? nil : mounts, settings: wish.settings)
     }
+    return withNamesBelowWildcards(apps)
+  }
+
+  /// A name of which only paths are claimed belongs, for the rest, to the wildcard that it lies below: as a host of that
+  /// app, so that the router has one answer per name.
+  private static func withNamesBelowWildcards(_ apps: [RoutedApp]) -> [RoutedApp] {
+    let mounted = Set(apps.flatMap { $0.mounts ?? [] }.map(\.host))
+    guard !mounted.isEmpty else { return apps }
+    var holders: [String: Int] = [:]
+    for (index, app) in apps.enumerated() { for host in app.hosts { holders[host] = index } }
+    var apps = apps
+    for host in mounted.sorted() where holders[host] == nil {
+      var rest = host.hasPrefix("*.") ? host.dropFirst(2) : host[...]
+      while let dot = rest.firstIndex(of: ".") {
+        rest = rest[rest.index(after: dot)...]
+        guard let index = holders["*.\(rest)"] else { continue }
+        apps[index].hosts.append(host)
+        break
+      }
+    }
+    return apps
   }
 
   /// The instances of the launch that should serve, by index.

@@ -213,4 +213,19 @@ import Wire
     #expect(state([instance(1, .starting), instance(2, .up(since: .now))]) == .live)
     #expect(state([instance(1, crashed), instance(3, .starting)]) == .crashed)
   }
+
+  @Test("a name of which only a path is claimed stays, for the rest, the narrowest wildcard's above it")
+  func belowWildcards() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    for name in ["wide", "narrow", "deep"] { _ = try await here.create(name) }
+    for (app, name) in [
+      ("wide", "*.example.com"), ("narrow", "*.b.example.com"), ("deep", "a.example.com/api"),
+      ("deep", "a.b.example.com/api"), ("deep", "*.b.example.com/x"), ("deep", "other.test/api"),
+    ] { _ = try await here.plane.addDomain(app, DomainCreate(hostname: name), by: here.admin) }
+    #expect(try await routed(here, "wide").hosts == ["wide.localhost", "*.example.com", "a.example.com"])
+    #expect(try await routed(here, "narrow").hosts == ["narrow.localhost", "*.b.example.com", "a.b.example.com"])
+    #expect(try await routed(here, "deep").hosts == ["deep.localhost"])
+    #expect(try await routed(here, "deep").mounts?.count == 4)
+  }
 }

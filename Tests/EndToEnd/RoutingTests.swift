@@ -38,11 +38,13 @@ extension EndToEnd {
         try await Source.node("first", answering: "first", in: paas).deploy()
         #expect(try await paas.paas(["apps:create", "second"]).status == 0)
         #expect(try await paas.paas(["domains:add", "www.example.com", "-a", "first"]).status == 0)
-        for name in ["www.example.com", "localhost", "first.localhost", "nobody.localhost", "*.localhost"] {
+        for name in ["www.example.com", "localhost", "first.localhost", "nobody.localhost"] {
           let refused = try await paas.paas(["domains:add", name, "-a", "second"])
           #expect(refused.status == 5, "\(name) \(refused)")
         }
-        #expect(try await paas.paas(["domains:add", "127.0.0.1", "-a", "second"]).status == 2)
+        for name in ["127.0.0.1", "*.localhost"] {
+          #expect(try await paas.paas(["domains:add", name, "-a", "second"]).status == 2)
+        }
         #expect(try await status(paas, host: "www.example.com")?.body == "first")
         #expect(try await paas.paas(["apps:destroy", "-a", "first", "--confirm", "first"]).status == 0)
         #expect(try await paas.paas(["domains:add", "www.example.com", "-a", "second"]).status == 0)
