@@ -36,12 +36,21 @@ extension ControlPlane {
   /// A session for the account that holds this key. Throws `not_found` for an unknown key.
   public func authenticate(_ offer: KeyOffer) async throws -> Session {
     let key = try SSHKey(offer.key)
+    let unknown = APIError.notFound("key", key.fingerprint, next: "add it with `paas keys:add`")
     guard let record = try await store.read({ try $0.key(fingerprint: key.fingerprint) }), record.publicKey == key.text
-    else { throw APIError.notFound("key", key.fingerprint, next: "add it with `paas keys:add`") }
+    else { throw unknown }
+    let token = sessions.open(record.account, fingerprint: key.fingerprint)
+    do {
+      // Who removed the key since we read it has closed the sessions before this one was among them.
+      guard try await store.read({ try $0.key(fingerprint: key.fingerprint) })?.id == record.id else { throw unknown }
+    } catch {
+      sessions.close(token)
+      throw error
+    }
     logger.info(
       "session opened",
       metadata: ["account": "\(record.account.email)", "key": "\(key.fingerprint)", "peer": "\(printable(offer.peer))"])
-    return Session(account: record.account, token: sessions.open(record.account, fingerprint: key.fingerprint))
+    return Session(account: record.account, token: token)
   }
 
   /// Whose token this is: a session's, or an API token of which the ledger knows the hash.

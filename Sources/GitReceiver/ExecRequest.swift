@@ -73,7 +73,7 @@ enum ExecRequest: Equatable {
   private static let plain: Set<String> = ["--help", "-h", "--version"]
 
   private static func command(_ verb: String) throws(ExecRefusal) -> String {
-    if plain.contains(verb) || verb == "git:set" { return verb }
+    if plain.contains(verb) { return verb }
     let parts = verb.split(separator: ":", omittingEmptySubsequences: false)
     let wellFormed = parts.allSatisfy { part in
       !part.isEmpty && !part.hasPrefix("-")

@@ -118,11 +118,7 @@ final class LoopLog {
     }
     if buffer.capacity == 0 { buffer.reserveCapacity(Self.piece + 4096) }
     let wall = worker.clock.wall(now)
-    if app.dropped > 0 {
-      prefix(app, wall, worker)
-      buffer.writeString("at=error code=L10 desc=\"Log lines dropped\" count=\(app.dropped)\n")
-      app.dropped = 0
-    }
+    if app.dropped > 0 { confess(app, wall, worker) }
     prefix(app, wall, worker)
     let line = AccessLine(exchange, code: code, now: now)
     buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: line.bound) { memory in
@@ -131,6 +127,20 @@ final class LoopLog {
       return out.count
     }
     if buffer.readableBytes >= Self.piece { flush() }
+  }
+
+  /// Says how many lines of an app were lost, as soon as there is room.
+  func confess(_ apps: [LoopApp?], worker: LoopWorker) {
+    guard !log.isFull else { return }
+    for app in apps {
+      if let app, app.dropped > 0 { confess(app, worker.clock.wall(worker.now), worker) }
+    }
+  }
+
+  private func confess(_ app: LoopApp, _ wall: Int, _ worker: LoopWorker) {
+    prefix(app, wall, worker)
+    buffer.writeString("at=error code=L10 desc=\"Log lines dropped\" count=\(app.dropped)\n")
+    app.dropped = 0
   }
 
   private func prefix(_ app: LoopApp, _ wall: Int, _ worker: LoopWorker) {

@@ -71,7 +71,9 @@ final class ClientConnection: ChannelInboundHandler {
     state = .idle
     headEnd.reset()
     expect(.cut, worker.times.keepAlive)
-    if !isPumping, inbox.readableBytes > 0 { pump() }
+    if isPumping { return }
+    if inbox.readableBytes > 0 { pump() }
+    readIfWanted()
   }
 
   /// The response cannot be completed, and must not look complete. `reset`: the client waits for the connection's end,

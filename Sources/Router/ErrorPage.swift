@@ -8,6 +8,8 @@ struct ErrorPage: Sendable, Equatable {
   var fields = ""
   /// The app's own page, in place of ours.
   var custom: String?
+  /// It was no proper request, so where the next one would begin cannot be known.
+  var endsConnection = false
 
   static func unavailable(_ code: RouterCode) -> ErrorPage {
     switch code {
@@ -55,7 +57,9 @@ struct ErrorPage: Sendable, Equatable {
   static func refused(_ fault: RequestFault) -> ErrorPage {
     let fields =
       fault == .connect ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : ""
-    return ErrorPage(status: fault.status, code: nil, title: "Bad request", detail: fault.detail, fields: fields)
+    return ErrorPage(
+      status: fault.status, code: nil, title: "Bad request", detail: fault.detail, fields: fields,
+      endsConnection: true)
   }
 
   static func unauthorized(_ app: String) -> ErrorPage {

@@ -1,5 +1,4 @@
 import NIOCore
-import Synchronization
 import Wire
 
 /// Every end a request can come to. Each gives the instance back, counts, writes one log line, lets go of both
@@ -21,7 +20,7 @@ extension Exchange {
     guard !isOver else { return }
     dropConnection()
     status = page.status
-    let closes = !requestEnded || !asker.keepsAlive || worker.isDraining
+    let closes = !requestEnded || !asker.keepsAlive || worker.isDraining || page.endsConnection
     let sent = worker.send(page, of: self, close: closes)
     bytesOut = sent
     end(page.code) { $0.exchangeEnded(close: closes) }
@@ -79,7 +78,7 @@ extension Exchange {
     isHeld = false
     count(code)
     releaseBackend()
-    if holdsGate { app?.route.gate.inFlight.subtract(1, ordering: .relaxed) }
+    leaveGate()
     let client = client
     worker.recycle(self)
     if let client { then(client) }

@@ -129,6 +129,7 @@ extension Exchange {
       case .more: responseBody = .chunked(decoder)
       case .whole: isWhole = true
       case .malformed:
+        if out.readableBytes > 0 { client?.write(out) }
         worker.giveScratch(out)
         return failResponse(.badResponse)
       }
@@ -185,9 +186,11 @@ extension Exchange {
       emit(&piece, piece.readableBytes, &out, isData: false)
     }
     reading: while true {
+      let good = offset
       switch decoder.next(span, &offset) {
       case .more: break reading
       case .malformed:
+        if !asker.isOld { pass(to: good) }
         result = .malformed
         break reading
       case .data(let range): bytesOut &+= range.count

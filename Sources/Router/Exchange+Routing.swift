@@ -51,7 +51,7 @@ extension Exchange {
   func attempt() {
     guard !isOver else { return }
     isHeld = false
-    guard let app = currentApp() else { return answer(.unknownHost) }
+    guard let app = currentApp() else { return startAgain() }
     self.app = app
     switch app.route.state {
     case .blank: answer(.unavailable(.blankApp))
@@ -61,6 +61,25 @@ extension Exchange {
     case .starting: waitForBoot()
     case .live: choose()
     }
+  }
+
+  /// The host has another app now, with rules of its own for who may come in.
+  private func startAgain() {
+    let head = head
+    let bytes = head.readableBytesSpan
+    leaveGate()
+    app = nil
+    preferred = nil
+    guard RequestParser.parse(bytes, limits: worker.headLimits, into: &worker.requestHead) == .complete else {
+      return answer(.unknownHost)
+    }
+    _ = route(bytes, worker.requestHead)
+    start()
+  }
+
+  func leaveGate() {
+    if holdsGate { app?.route.gate.inFlight.subtract(1, ordering: .relaxed) }
+    holdsGate = false
   }
 
   /// The app as it is now; `nil` when the host is no longer its own. The path was looked at when the request came: what
@@ -157,7 +176,7 @@ extension Exchange {
     }
     connection.flush()
     connection.read()
-    if !requestEnded { client.readIfWanted() }
+    client.readIfWanted()
   }
 
   /// An attempt has failed; its instance is given back.

@@ -25,7 +25,6 @@ final class Exchange {
   var host: HostName?
   var wantsUpgrade = false
   var expectsContinue = false
-  /// Sending it twice does no harm (RFC 9110 section 9.2.2), and there is no body that would be gone.
   var mayResend = false
   var body = Body.none
   var requestEnded = true
@@ -89,7 +88,7 @@ final class Exchange {
       isHead: bytes.equals(request.method, "head"), isOld: request.isOld, keepsAlive: request.keepsAlive)
     wantsUpgrade = request.flags.contains(.mayUpgrade)
     expectsContinue = request.flags.contains(.expectsContinue) && !request.isOld
-    mayResend = !request.hasBody && !wantsUpgrade && Self.isIdempotent(bytes, request.method)
+    mayResend = request.mayResend(bytes)
     needsFresh = !mayResend
     retry = RetryPolicy(mayResend: mayResend, hold: worker.limits.hold)
     if request.flags.contains(.chunked) {
@@ -120,12 +119,6 @@ final class Exchange {
     }
     written = result
     if overflowed { refusal = .refused(.tooLarge) }
-  }
-
-  /// RFC 9110 section 9.2.2, in the capitals that methods are written in.
-  private static func isIdempotent(_ bytes: RawSpan, _ method: ByteRange) -> Bool {
-    bytes.equals(method, "get") || bytes.equals(method, "head") || bytes.equals(method, "put")
-      || bytes.equals(method, "delete") || bytes.equals(method, "options") || bytes.equals(method, "trace")
   }
 
   /// A part of the request would be taken now.
@@ -233,14 +226,16 @@ final class Exchange {
 
   func awaitBody() {
     judgedBytes = bytesIn
-    client?.expect(.slowBody, worker.times.body)
+    client?.expect(.slowBody, min(worker.times.body, app?.route.settings.idle ?? worker.times.idle))
   }
 
-  /// H28 for a body that comes too slowly, unless it is the instance that does not take it.
+  /// H28 for a body that comes too slowly; H15 when it is the instance that takes nothing of it.
   func judgeBody() {
     guard !isOver, !requestEnded else { return }
+    let moved = bytesIn &- judgedBytes
     let isBlocked = !(connection?.isWritable ?? false)
-    guard isBlocked || bytesIn &- judgedBytes >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
+    if isBlocked, moved == 0 { return timedOut(.idleConnection) }
+    guard isBlocked || moved >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
     awaitBody()
   }
 }

@@ -68,11 +68,7 @@ struct HostName {
   private static func isPort(_ source: RawSpan, from start: Int, to end: Int) -> Bool {
     guard start < end else { return true }
     guard source.byte(start) == UInt8(ascii: ":"), end &- start <= 6 else { return false }
-    var offset = start &+ 1
-    while offset < end {
-      guard ByteClass.isDigit(source.byte(offset)) else { return false }
-      offset &+= 1
-    }
-    return true
+    guard start &+ 1 < end else { return true }
+    return RequestParser.number(source, ByteRange(start: start &+ 1, end: end)).map { $0 <= 65_535 } ?? false
   }
 }

@@ -207,6 +207,7 @@ final class LoopWorker {
       guard let app else { continue }
       for upstream in app.upstreams where !upstream.idle.isEmpty { upstream.close { $0.idleSince < oldest } }
     }
+    log.confess(apps, worker: self)
     log.flush()
   }
 }

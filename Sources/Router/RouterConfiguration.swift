@@ -69,7 +69,7 @@ public struct RouterLimits: Sendable {
   /// 414: bytes of a request target.
   public var targetBytes = 16 << 10
   /// H11: requests per instance whose response is not finished.
-  public var queue = 2048
+  public var queue = 8192
   /// Client connections at once; `nil`: what the limit on descriptors allows.
   public var connections: Int?
   /// Client connections at once from one IPv4 address or one IPv6 /64.

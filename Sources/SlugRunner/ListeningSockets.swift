@@ -19,11 +19,37 @@ enum ListeningSockets {
     return found
   }
 
+  /// The table's beginning, with all that listen in it: the kernel lists them first (its
+  /// Documentation/networking/proc_net_tcp.rst). Behind them stand all connections, tens of thousands that are over
+  /// among them when a router is busy, and no app must wait for its start while we read those.
+  static func listeners(_ path: String) throws(SystemError) -> String {
+    let file = try checked("open '\(path)'") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    var text: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 8 << 10)
+    while text.count < 256 << 20 {
+      let count = try checked("read '\(path)'") { read(file, &buffer, buffer.count) }
+      text += buffer[..<count]
+      if count == 0 || isBehindListeners(text) { break }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Whether the last whole line is one of a connection.
+  static func isBehindListeners(_ text: [UInt8]) -> Bool {
+    let newline = UInt8(ascii: "\n")
+    guard let end = text.lastIndex(of: newline) else { return false }
+    let start = text[..<end].lastIndex(of: newline).map { $0 + 1 } ?? 0
+    let fields = text[start..<end].split(separator: UInt8(ascii: " "), maxSplits: 4)
+    guard start > 0, fields.count > 3 else { return false }  // the first line is the heading
+    return !fields[3].elementsEqual("0A".utf8)
+  }
+
   /// True when something listens on the port and *every* socket that does, on whatever address, belongs to one of the
   /// processes below `root` (its whole pid namespace) or to `root`.
   static func belong(port: Int, to root: Int32) -> Bool {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map {
-      (try? Files.text($0, limit: 256 << 20)) ?? ""  // a kernel without IPv6 has no tcp6
+      (try? listeners($0)) ?? ""  // a kernel without IPv6 has no tcp6
     }
     var wanted = tables.reduce(into: Set<String>()) { $0.formUnion(inodes(port: port, in: $1)) }
     guard !wanted.isEmpty else { return false }
@@ -53,9 +79,9 @@ enum ListeningSockets {
   }
 
   private static func foreigners(port: Int, to root: Int32) throws(SystemError) -> Set<String> {
-    let tcp = try Files.text("/proc/net/tcp", limit: 256 << 20)
+    let tcp = try listeners("/proc/net/tcp")
     // A kernel without IPv6 has no second table.
-    let tcp6 = Files.exists("/proc/net/tcp6") ? try Files.text("/proc/net/tcp6", limit: 256 << 20) : ""
+    let tcp6 = Files.exists("/proc/net/tcp6") ? try listeners("/proc/net/tcp6") : ""
     var found = receivers(port: port, tcp: tcp, tcp6: tcp6)
     if found.isEmpty { return [] }
     for process in try ProcessTree.members(of: root) {

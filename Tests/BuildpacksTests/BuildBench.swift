@@ -101,7 +101,7 @@ final class BuildBench: Sendable {
     try Files.makeDirectory("\(share)/buildpacks/test/bin")
     for (name, text) in ["detect": "echo Test", "compile": compile] {
       let file = "\(share)/buildpacks/test/bin/\(name)"
-      try Files.writeDurably(Array("#!/bin/sh\n\(text)\n".utf8), to: file, mode: 0o755)
+      try writeProgram("#!/bin/sh\n\(text)\n", to: file)
     }
     return share
   }
@@ -147,4 +147,20 @@ func eventually(
     try await Task.sleep(for: .milliseconds(20))
   }
   Issue.record(what, sourceLocation: sourceLocation)
+}
+
+/// Writes a program that can be started at once. Nobody may execute what somebody has open for writing, and a child
+/// that another thread of ours starts has open, from its fork to its exec, whatever we have: so another process writes.
+func writeProgram(_ text: String, to path: String, mode: String = "755") throws {
+  let (reading, writing) = try makePipe()
+  defer { close(reading) }
+  do {
+    defer { close(writing) }
+    try Files.writeAll(Array(text.utf8), to: writing, name: "pipe")
+  }
+  let child = try Child.spawn(
+    ChildRequest(path: "/usr/bin/install", arguments: ["-m", mode, "/dev/stdin", path], descriptors: [0: reading]))
+  var status: Int32 = 0
+  while waitpid(child.pid, &status, 0) < 0, errno == EINTR {}
+  guard status == 0 else { throw SystemError("write '\(path)'", EIO) }
 }

@@ -35,9 +35,7 @@ extension BuildBench {
       return answer.contains("version: ")
     }
     web.signal(SIGTERM)
-    let ended = ContinuousClock.now
     #expect([0, 143].contains(await web.exitStatus()), "SIGTERM ends the app")
-    #expect(ContinuousClock.now - ended < .seconds(10))
     return answer
   }
 
@@ -61,15 +59,16 @@ private func withAddress<Result>(_ address: inout sockaddr_in, _ body: (UnsafeMu
   withUnsafeMutablePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that the kernel gives nobody who asks for any.
 private func freePort() throws -> UInt16 {
-  let listener = try checked("make a socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
-  defer { close(listener) }
-  var address = loopback(0)
-  var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-  try checked("bind") { withAddress(&address) { bind(listener, $0, size) } }
-  try checked("ask for the port") { withAddress(&address) { getsockname(listener, $0, &size) } }
-  return UInt16(bigEndian: address.sin_port)
+  for _ in 0..<100 {
+    let listener = try checked("make a socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
+    defer { close(listener) }
+    let port = UInt16.random(in: 10_000..<20_000)
+    var address = loopback(port)
+    if withAddress(&address, { bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }) == 0 { return port }
+  }
+  throw SystemError("find a free port", EADDRINUSE)
 }
 
 /// The whole answer to an HTTP/1.0 request; empty while nobody listens.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Linux
 import Platform
 import Store
@@ -9,10 +10,8 @@ import Wire
 
 @Suite struct HookTests {
   /// Installs a pre-deploy hook.
-  func add(_ name: String, _ script: String, mode: Int = 0o755, to here: Installation) throws {
-    let path = "\(here.directory)/hooks/pre-deploy.d/\(name)"
-    try script.write(toFile: path, atomically: false, encoding: .utf8)
-    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+  func add(_ name: String, _ script: String, mode: String = "755", to here: Installation) throws {
+    try writeProgram(script, to: "\(here.directory)/hooks/pre-deploy.d/\(name)", mode: mode)
   }
 
   @Test("hooks run in the order of their names, and their output reaches the pusher")
@@ -22,7 +21,7 @@ import Wire
     _ = try await here.create()
     try add("20-second", "#!/bin/sh\necho second\n", to: here)
     try add("10-first", "#!/bin/sh\necho first >&2\n", to: here)
-    try add("15-off", "#!/bin/sh\nexit 1\n", mode: 0o644, to: here)
+    try add("15-off", "#!/bin/sh\nexit 1\n", mode: "644", to: here)
     let pushed = try await here.push()
     #expect(pushed.exit.committed)
     #expect(pushed.text.contains("first\nsecond\n"))
@@ -94,4 +93,20 @@ import Wire
         descriptors: [0: input.fileDescriptor]))
     #expect(await child.exitStatus() == status)
   }
+}
+
+/// Writes a program that can be started at once. Nobody may execute what somebody has open for writing, and a child
+/// that another thread of ours starts has open, from its fork to its exec, whatever we have: so another process writes.
+func writeProgram(_ text: String, to path: String, mode: String = "755") throws {
+  let (reading, writing) = try makePipe()
+  defer { close(reading) }
+  do {
+    defer { close(writing) }
+    try Files.writeAll(Array(text.utf8), to: writing, name: "pipe")
+  }
+  let child = try Child.spawn(
+    ChildRequest(path: "/usr/bin/install", arguments: ["-m", mode, "/dev/stdin", path], descriptors: [0: reading]))
+  var status: Int32 = 0
+  while waitpid(child.pid, &status, 0) < 0, errno == EINTR {}
+  guard status == 0 else { throw SystemError("write '\(path)'", EIO) }
 }

@@ -220,4 +220,21 @@ final class Counter: Sendable {
     #expect(await here.plane.account(session: session.token) == nil)
     await #expect(throws: APIError.self) { try await here.plane.authenticate(KeyOffer(key: Self.good, peer: "")) }
   }
+
+  @Test("a key that is removed during a login leaves no session behind")
+  func removedDuringLogin() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    for _ in 0..<100 {
+      let key = try await here.plane.addKey(KeyCreate(public_key: Self.good), by: here.admin)
+      let logins = (0..<8).map { _ in
+        Task { try await here.plane.authenticate(KeyOffer(key: Self.good, peer: "127.0.0.1")) }
+      }
+      _ = try await here.plane.removeKey(key.fingerprint, by: here.admin)
+      for login in logins {
+        guard case .success(let session) = await login.result else { continue }  // it came too late
+        #expect(await here.plane.account(session: session.token) == nil)
+      }
+    }
+  }
 }

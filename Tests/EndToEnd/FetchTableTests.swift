@@ -16,8 +16,12 @@ struct FetchTableTests {
     let bench = try await FetchBench()
     defer { bench.remove() }
     try await bench.prepare(scenario)
+    var theirs = (transcript: "", errors: "")
     for version in 0...2 {
-      let theirs = try await bench.run(scenario, version: version, program: "git-upload-pack", name: "git")
+      // Version 1 is version 0 behind a line that says so: git has shown its answer to it already.
+      if version != 1 {
+        theirs = try await bench.run(scenario, version: version, program: "git-upload-pack", name: "git")
+      }
       let ours = try await bench.run(scenario, version: version, program: bench.paas, name: "paas")
       #expect(ours.transcript == theirs.transcript, "protocol \(version)")
       #expect(
@@ -26,7 +30,7 @@ struct FetchTableTests {
       let everything = theirs.transcript + theirs.errors
       #expect(everything.contains(scenario.expect), "protocol \(version): \(everything)")
       let served = bench.served()
-      #expect(served.count == 2 * (version + 1) || scenario.expect.isEmpty, "both programs served: \(served)")
+      #expect(served.count == [2, 3, 5][version], "both programs served: \(served)")
     }
   }
 
@@ -36,8 +40,9 @@ struct FetchTableTests {
       String(line.reversed().drop { $0 == " " }.reversed())
     }
     return lines.filter { line in
-      // How far something has come, in between, is a matter of speed.
-      let isPassing = line.contains("% (") && !line.contains(", done")
+      // How far something has come, in between, is a matter of speed, and so is what is shown after two seconds only.
+      let counts = line.contains("% (") || line.hasPrefix("remote: Enumerating objects: ")
+      let isPassing = counts && !line.contains(", done") || line.hasPrefix("Updating files: ")
       return !isPassing && !scenario.mayDiffer.contains { line.hasPrefix($0) }
     }.sorted()
   }
@@ -57,8 +62,7 @@ struct FetchTableTests {
       fi | { \(bench.paas) $SERVER; echo "server $?" >&3; } | head -c 20000 | wc -c
       """
     let outcome = try await Program.run(
-      "/bin/sh", ["-c", script], environment: bench.environment.merging(["GIT_PROTOCOL": "version=\(version)"]) { $1 },
-      limit: .seconds(60))
+      "/bin/sh", ["-c", script], environment: bench.environment.merging(["GIT_PROTOCOL": "version=\(version)"]) { $1 })
     #expect(outcome.out.contains("20000"), "\(outcome)")
     #expect(outcome.out.contains("server "), "\(outcome)")
     #expect(!outcome.out.contains("server 0"), "\(outcome)")
@@ -71,12 +75,15 @@ struct FetchBench {
   /// What a client calls as its `--upload-pack`.
   let paas = "\(Installation.binary) upload-pack"
 
-  var environment: [String: String] {
+  var environment: [String: String] { Self.environment(directory) }
+
+  private static func environment(_ directory: String) -> [String: String] {
     [
       "HOME": directory, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C", "SERVER": "\(directory)/server.git",
       "URL": "file://\(directory)/server.git", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b.c",
       "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b.c", "GIT_AUTHOR_DATE": "1700009000 +0000",
       "GIT_COMMITTER_DATE": "1700009000 +0000", "GIT_TERMINAL_PROMPT": "0",
+      "GIT_TEST_FSYNC": "0",
     ]
   }
 
@@ -84,7 +91,17 @@ struct FetchBench {
     var template = Array("/tmp/paas-fetch-XXXXXX".utf8CString)
     guard let made = mkdtemp(&template) else { throw SystemError("make a temporary directory") }
     directory = String(cString: made)
-    try await shell(Self.history, in: directory)
+    try await shell("cp -a '\(try await Self.made.value)'/. .", in: directory)
+  }
+
+  /// The history, made once for all scenarios.
+  private static let made = Task {
+    let place = "/tmp/paas-fetch-history-\(getpid())"
+    try Files.makeDirectory(place)
+    atexit { try? Files.removeTree("/tmp/paas-fetch-history-\(getpid())") }  // a leftover in /tmp fails no test
+    let outcome = try await Program.run("/bin/sh", ["-ec", history], environment: environment(place), directory: place)
+    try #require(outcome.status == 0, "\(outcome)")
+    return place
   }
 
   func remove() { try? Files.removeTree(directory) }  // a leftover in /tmp fails no test
@@ -110,10 +127,10 @@ struct FetchBench {
   ) async throws -> (transcript: String, errors: String) {
     try await shell(
       "for f in pristine/*; do rm -rf $(basename $f); cp -a $f .; done; rm -rf client; mkdir client", in: directory)
-    let wrapper = "\(directory)/serve"
-    try Files.writeDurably(
-      "#!/bin/sh\necho \(name) \(version) >>\(directory)/served\nexec \(program) \"$@\"\n".utf8, to: wrapper,
-      mode: 0o755)
+    // Read by a shell and not executed: a child that another thread starts meanwhile may hold it open.
+    let wrapper = "/bin/sh \(directory)/serve"
+    let serve = "echo \(name) \(version) >>\(directory)/served\nexec \(program) \"$@\"\n"
+    try Files.writeDurably(serve.utf8, to: "\(directory)/serve")
     let script = Self.functions + scenario.client + "\n" + Self.look
     var variables = environment
     variables["UP"] = wrapper
@@ -125,7 +142,7 @@ struct FetchBench {
     }
     variables["GIT_CONFIG_COUNT"] = "2"
     let outcome = try await Program.run(
-      "/bin/sh", ["-c", script], environment: variables, directory: "\(directory)/client", limit: .seconds(120))
+      "/bin/sh", ["-c", script], environment: variables, directory: "\(directory)/client")
     return (outcome.out, outcome.err)
   }
 

@@ -72,7 +72,7 @@ final class Installation: Sendable {
         "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0", "--stop-grace", "5",
       ] + flags + (binary == Self.binary ? [] : ["--share", Self.root])
     let server = try Program.start("/bin/sh", arguments, environment: environment, user: user)
-    try await eventually("the server says that it is ready", within: .seconds(60)) {
+    try await eventually("the server says that it is ready") {
       if server.out.text.contains("\n") { return true }
       if ProcessIdentity(pid: server.child.pid) == nil {
         throw NotInTime(description: "the server ended: \((try? Files.text(scratch + "/server.log")) ?? "")")
@@ -107,9 +107,9 @@ final class Installation: Sendable {
   }
 
   private func end() async {
-    _ = try? await paas(["server:stop", "--all", "--data", data], limit: .seconds(60))
+    _ = try? await paas(["server:stop", "--all", "--data", data])
     if let server = await current.server {
-      if let identity = ProcessIdentity(pid: server.child.pid), await !identity.ended(within: .seconds(20)) {
+      if let identity = ProcessIdentity(pid: server.child.pid), await !identity.ended(within: .seconds(120)) {
         server.child.signal(SIGKILL)
       }
       _ = await server.child.exitStatus()

@@ -40,7 +40,7 @@ extension EndToEnd {
         try await Source.node("kept", answering: "here", in: paas).deploy()
         let server = try #require(await paas.server)
         server.child.signal(SIGTERM)
-        #expect(await server.outcome(within: .seconds(20)).status == 0)
+        #expect(await server.outcome().status == 0)
         #expect(try await paas.get(app: "kept")?.body == "here")
         try await paas.start()
       }
@@ -69,7 +69,7 @@ extension EndToEnd {
         let before = try await instances("again", paas)
         let old = try await router(paas)
         old.signal(SIGKILL)
-        try await eventually("another router serves", within: .seconds(10)) {
+        try await eventually("another router serves") {
           try await paas.get(app: "again")?.body == "here"
         }
         #expect(try await router(paas) != old)

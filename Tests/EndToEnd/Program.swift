@@ -14,7 +14,7 @@ enum Program {
   /// Runs to the end; after `limit` the process group is killed and the status is 137.
   static func run(
     _ path: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
-    input: String = "", user: (uid: UInt32, gid: UInt32)? = nil, limit: Duration = .seconds(180)
+    input: String = "", user: (uid: UInt32, gid: UInt32)? = nil, limit: Duration = .seconds(600)
   ) async throws -> Outcome {
     let running = try start(path, arguments, environment: environment, directory: directory, input: input, user: user)
     return await running.outcome(within: limit)
@@ -45,17 +45,33 @@ enum Program {
   }
 }
 
+/// Writes a program that can be started at once. Nobody may execute what somebody has open for writing, and a child
+/// that another thread of ours starts has open, from its fork to its exec, whatever we have: so another process writes.
+func writeProgram(_ text: String, to path: String, mode: String = "755") throws {
+  let (reading, writing) = try makePipe()
+  defer { close(reading) }
+  do {
+    defer { close(writing) }
+    try Files.writeAll(Array(text.utf8), to: writing, name: "pipe")
+  }
+  let child = try Child.spawn(
+    ChildRequest(path: "/usr/bin/install", arguments: ["-m", mode, "/dev/stdin", path], descriptors: [0: reading]))
+  var status: Int32 = 0
+  while waitpid(child.pid, &status, 0) < 0, errno == EINTR {}
+  guard status == 0 else { throw SystemError("write '\(path)'", EIO) }
+}
+
 struct RunningProgram: Sendable {
   let child: Child
   let out: Collector
   let err: Collector
 
-  func outcome(within limit: Duration = .seconds(180)) async -> Outcome {
+  func outcome(within limit: Duration = .seconds(600)) async -> Outcome {
     let identity = ProcessIdentity(pid: child.pid)
     if let identity, await !identity.ended(within: limit) { child.signal(SIGKILL, group: true) }
     let status = await child.exitStatus()
-    await out.closed(within: .seconds(10))
-    await err.closed(within: .seconds(10))
+    await out.closed(within: .seconds(60))
+    await err.closed(within: .seconds(60))
     return Outcome(status: status, out: out.text, err: err.text)
   }
 }

@@ -74,7 +74,7 @@ struct PushStage {
       \(scenario.act)
       """
     let outcome = try await Program.run(
-      "/bin/bash", ["-c", act], environment: Self.environment, directory: "\(place)/client", limit: .seconds(120))
+      "/bin/bash", ["-c", act], environment: Self.environment, directory: "\(place)/client")
     let calls = (try? Files.text("\(root)/calls"))?.split(separator: "\n").count ?? 0  // none: never called
     return Result(
       output: outcome.out, errors: outcome.err, status: outcome.status,
@@ -97,7 +97,7 @@ struct PushStage {
   @discardableResult
   private func shell(_ script: String, in directory: String) async throws -> Outcome {
     let outcome = try await Program.run(
-      "/bin/bash", ["-ec", script], environment: Self.environment, directory: directory, limit: .seconds(120))
+      "/bin/bash", ["-ec", script], environment: Self.environment, directory: directory)
     guard outcome.status == 0 else { throw NotInTime(description: "set-up failed: \(outcome)\n\(script)") }
     return outcome
   }
@@ -106,6 +106,7 @@ struct PushStage {
     "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C", "HOME": "/nonexistent", "GIT_AUTHOR_NAME": "A",
     "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_AUTHOR_DATE": "1700000000 +0000", "GIT_COMMITTER_NAME": "A",
     "GIT_COMMITTER_EMAIL": "a@b.c", "GIT_COMMITTER_DATE": "1700000000 +0000", "GIT_TERMINAL_PROMPT": "0",
+    "GIT_TEST_FSYNC": "0",
   ]
 
   /// A bare repository with `main`, `topic` and a tag; a client that is a commit ahead, with an older branch and one

@@ -62,7 +62,7 @@ extension EndToEnd {
         // From elsewhere: those above may still take all that their address is granted.
         for _ in 0..<3 { #expect(try await paas.ssh(["apps"], options: ["-b", "127.0.0.2"]).status == 0) }
         #expect(try await paas.ssh(["git-receive-pack", "'../x'"], options: ["-b", "127.0.0.2"]).status == 2)
-        try await eventually("threads and descriptors are as before", within: .seconds(60)) {
+        try await eventually("threads and descriptors are as before") {
           let now = try held(pid)
           return now.threads <= before.threads && now.descriptors <= before.descriptors
         }
@@ -96,9 +96,8 @@ extension EndToEnd {
       if let receiver { chown(key, receiver.pointee.pw_uid, receiver.pointee.pw_gid) }
       let outcome = try await Program.run(
         Installation.binary,
-        ["server", "--data", data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"],
-        limit: .seconds(60))
-      _ = try await Program.run(Installation.binary, ["server:stop", "--all", "--data", data], limit: .seconds(60))
+        ["server", "--data", data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+      _ = try await Program.run(Installation.binary, ["server:stop", "--all", "--data", data])
       #expect(outcome.status == 1)
       #expect(
         outcome.err.contains(

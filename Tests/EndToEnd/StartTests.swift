@@ -19,7 +19,7 @@ extension EndToEnd {
       try await Program.run(
         Installation.binary,
         ["server", "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"] + arguments,
-        environment: environment, user: user, limit: .seconds(30))
+        environment: environment, user: user)
     }
 
     private func expectOneSentence(_ outcome: Outcome, containing text: String) {

@@ -16,19 +16,19 @@ struct FsckLimitsTests {
   func longSection(end: String) {
     let head = Array("[submodule \"".utf8) + [UInt8](repeating: UInt8(ascii: "A"), count: 1 << 20) + Array(end.utf8)
     let text = head + Array("\"]\n".utf8) + Array(repeating: Array("a\n".utf8), count: 20_000).joined()
-    let start = ContinuousClock.now
-    #expect(modules(text) == nil)
-    #expect(modules(text + Array("[submodule \"..\"]\na\n".utf8)) == "gitmodulesName")
-    #expect(ContinuousClock.now - start < .seconds(20))
+    let cost = processorTime {
+      #expect(modules(text) == nil)
+      #expect(modules(text + Array("[submodule \"..\"]\na\n".utf8)) == "gitmodulesName")
+    }
+    #expect(cost < .seconds(20))
   }
 
   @Test("a key that a NUL cuts out of a long name is not read again for each setting")
   func longKey() {
     let head = Array("[submodule \"a.".utf8) + [UInt8](repeating: UInt8(ascii: "u"), count: 1 << 20) + [0]
     let text = head + Array("\"]\n".utf8) + Array(repeating: Array("a=b\n".utf8), count: 20_000).joined()
-    let start = ContinuousClock.now
-    #expect(modules(text) == nil)
-    #expect(ContinuousClock.now - start < .seconds(20))
+    let cost = processorTime { #expect(modules(text) == nil) }
+    #expect(cost < .seconds(20))
   }
 
   @Test(

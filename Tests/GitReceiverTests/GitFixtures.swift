@@ -25,6 +25,42 @@ final class TemporaryDirectory: Sendable {
   }
 }
 
+/// Writes a file that need not survive the machine: hundreds of times a second, on any disk.
+func writeFile(_ bytes: some Sequence<UInt8>, to path: String) throws {
+  let file = try checked("open '\(path)'") { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) }
+  defer { close(file) }
+  try Files.writeAll(Array(bytes), to: file, name: path)
+}
+
+/// Writes a program that can be started at once. Nobody may execute what somebody has open for writing, and a child
+/// that another thread of ours starts has open, from its fork to its exec, whatever we have: so another process writes.
+func writeProgram(_ text: String, to path: String, mode: String = "755") throws {
+  let (reading, writing) = try makePipe()
+  defer { close(reading) }
+  do {
+    defer { close(writing) }
+    try Files.writeAll(Array(text.utf8), to: writing, name: "pipe")
+  }
+  let child = try Child.spawn(
+    ChildRequest(path: "/usr/bin/install", arguments: ["-m", mode, "/dev/stdin", path], descriptors: [0: reading]))
+  var status: Int32 = 0
+  while waitpid(child.pid, &status, 0) < 0, errno == EINTR {}
+  guard status == 0 else { throw SystemError("write '\(path)'", EIO) }
+}
+
+/// The processor time that the calling thread spends in `body`, which must not wait for other threads to work: what
+/// they do is not counted. Tests of cost ask for it and not for the clock, which runs on while others have their turn.
+func processorTime<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) -> Duration {
+  func now() -> Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+  }
+  let start = now()
+  try body()
+  return now() - start
+}
+
 struct CommandFailed: Error, CustomStringConvertible {
   let description: String
 }
@@ -45,7 +81,7 @@ struct RealGit: Sendable {
     "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C",
     "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_AUTHOR_DATE": "1700000000 +0000",
     "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b.c", "GIT_COMMITTER_DATE": "1700000000 +0000",
-    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_TERMINAL_PROMPT": "0", "GIT_TEST_FSYNC": "0",
   ]
 
   /// Runs git and takes any status.
@@ -54,7 +90,7 @@ struct RealGit: Sendable {
     environment: [String: String] = [:]
   ) async throws -> Result {
     let files = try TemporaryDirectory()
-    try Files.writeDurably(input, to: "\(files.path)/in")
+    try writeFile(input, to: "\(files.path)/in")
     let stdin = try checked("open in") { open("\(files.path)/in", O_RDONLY | O_CLOEXEC) }
     let stdout = try checked("open out") { open("\(files.path)/out", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) }
     let stderr = try checked("open err") { open("\(files.path)/err", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) }
@@ -81,7 +117,7 @@ struct RealGit: Sendable {
   }
 
   func write(_ path: String, _ text: String) throws {
-    try Files.writeDurably(text.utf8, to: "\(directory)/\(path)", mode: 0o644)
+    try writeFile(text.utf8, to: "\(directory)/\(path)")
   }
 
   /// Commits everything in the work tree and returns the commit.

@@ -36,6 +36,7 @@ final class GitJudge: @unchecked Sendable {  // no lock: each test thread makes 
   let directory: TemporaryDirectory
   let git: String
   private let repository: Repository
+  private let shell: GitShell
   private var number = 0
 
   /// Over an empty repository, or the copy of a bare one.
@@ -48,6 +49,7 @@ final class GitJudge: @unchecked Sendable {  // no lock: each test thread makes 
       try Self.run(["init", "-q", "--bare", git], in: directory.path)
     }
     repository = try Repository.open(git)
+    shell = try GitShell(git, in: directory.path)
   }
 
   /// Runs git, which must succeed.
@@ -83,10 +85,8 @@ final class GitJudge: @unchecked Sendable {  // no lock: each test thread makes 
 
   /// What git says, and takes back what it has kept.
   func theirs(_ pack: [UInt8], strict: Bool = true) throws -> PackVerdict {
-    let arguments =
-      ["--git-dir", git, "index-pack"] + (strict ? ["--strict"] : []) + ["--stdin", "--fix-thin", "--threads=1"]
     let before = Set(try packs())
-    let result = try Self.result(arguments, in: directory.path, input: pack)
+    let result = try shell.indexPack(strict ? "--strict" : "", pack)
     let made = try packs().filter { !before.contains($0) }
     defer { for name in made { unlink("\(git)/objects/pack/\(name)") } }
     guard result.status == 0 else { return .refused("\(result.status): \(result.errors)") }
@@ -118,4 +118,52 @@ final class GitJudge: @unchecked Sendable {  // no lock: each test thread makes 
   }
 
   private func packs() throws -> [String] { try Files.names(in: "\(git)/objects/pack") }
+}
+
+/// A shell that runs `git index-pack` again and again: to fork a process as large as this one costs more than git does.
+private final class GitShell {
+  private let directory: String
+  private let child: Child
+  private let commands: Int32
+  private let answers: Int32
+
+  init(_ git: String, in directory: String) throws {
+    self.directory = directory
+    let script = """
+      while read -r options; do
+        git --git-dir "$1" index-pack $options --stdin --fix-thin --threads=1 <pack >output 2>errors; echo $?
+      done
+      """
+    let (stdin, stdout) = (try makePipe(), try makePipe())
+    commands = stdin.writing
+    answers = stdout.reading
+    child = try Child.spawn(
+      ChildRequest(
+        path: "/bin/sh", arguments: ["-c", script, "sh", git], environment: RealGit.environment, directory: directory,
+        descriptors: [0: stdin.reading, 1: stdout.writing]))
+    close(stdin.reading)
+    close(stdout.writing)
+  }
+
+  deinit {
+    close(commands)
+    close(answers)
+    child.signal(SIGKILL)
+    waitpid(child.pid, nil, 0)
+  }
+
+  func indexPack(_ options: String, _ pack: [UInt8]) throws -> (status: Int32, errors: String) {
+    try writeFile(pack, to: "\(directory)/pack")
+    try Files.writeAll(Array("\(options)\n".utf8), to: commands, name: "the shell's input")
+    var line: [UInt8] = []
+    while line.last != UInt8(ascii: "\n") {
+      var byte: UInt8 = 0
+      guard try checked("read the shell's answer", { read(answers, &byte, 1) }) == 1 else { break }
+      line.append(byte)
+    }
+    guard let status = Int32(String(decoding: line.dropLast(), as: UTF8.self)) else {
+      throw CommandFailed(description: "the shell that runs git has ended")
+    }
+    return (status, String(decoding: try Files.read("\(directory)/errors", limit: 1 << 20), as: UTF8.self))
+  }
 }

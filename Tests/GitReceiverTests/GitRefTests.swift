@@ -31,6 +31,13 @@ struct GitRefTests {
     try transaction.commit(logs: nil)
   }
 
+  /// Sweeps until that has had its effect: a child that another test starts has open, from its fork to its exec, what
+  /// we have closed meanwhile, and so for a moment a lock outlives the owner whose death a test plays.
+  private func sweeps(until isDone: @Sendable () -> Bool) async -> Bool {
+    let path = git.directory
+    return await eventually { (try? RefLocks.sweep(RefFiles(path))) != nil && isDone() }
+  }
+
   @Test("every ref is found that git finds, loose, packed and symbolic")
   func all() async throws {
     try await git("update-ref", "refs/heads/a/b", "HEAD")
@@ -144,7 +151,7 @@ struct GitRefTests {
   }
 
   @Test("a dead owner's journal that cannot be replayed keeps its locks until it can")
-  func replayLater() throws {
+  func replayLater() async throws {
     let workspace = "\(git.directory)/paas-refs-1-2"
     try Files.makeDirectory(workspace)
     try Files.writeDurably("paas receive-pack paas-refs-1-2\n".utf8, to: "\(workspace)/token")
@@ -159,13 +166,13 @@ struct GitRefTests {
     #expect(throws: RefFailure.self) { try RefLocks(refs).acquire(name("refs/tags/b"), within: .zero) }
     #expect(Files.exists("\(git.directory)/refs/tags/b.lock") && Files.exists("\(workspace)/journal"))
     unlink(stray)
-    try RefLocks.sweep(refs)
+    #expect(await sweeps { !Files.exists(workspace) })
     #expect(try refs.value(of: name("refs/tags/b")) == .id(one))
-    #expect(!Files.exists(workspace) && !Files.exists("\(git.directory)/refs/tags/b.lock"))
+    #expect(!Files.exists("\(git.directory)/refs/tags/b.lock"))
   }
 
   @Test("more refs than a file can have names are locked, moved and swept all the same")
-  func manyLinks() throws {
+  func manyLinks() async throws {
     let locks = RefLocks(refs, linksPerToken: 4)
     for round in 0..<2 {
       var transaction = RefTransaction(locks)
@@ -179,9 +186,9 @@ struct GitRefTests {
     #expect(try refs.value(of: name("refs/tags/n19")) == .id(two))
     for number in 0..<20 { try locks.acquire(name("refs/tags/n\(number)"), within: .zero) }
     locks.leaveToReplay()
-    try RefLocks.sweep(refs)
-    #expect(!Files.exists("\(git.directory)/refs/tags/n0.lock") && !Files.exists("\(git.directory)/refs/tags/n19.lock"))
-    #expect(try Files.names(in: git.directory).allSatisfy { !$0.hasPrefix("paas") })
+    let path = git.directory
+    #expect(await sweeps { (try? Files.names(in: path).contains { $0.hasPrefix("paas") }) == false })
+    #expect(!Files.exists("\(path)/refs/tags/n0.lock") && !Files.exists("\(path)/refs/tags/n19.lock"))
   }
 
   @Test("names are judged as git check-ref-format judges them")

@@ -14,7 +14,9 @@ struct SSHAbuseTests {
   }
 
   private func expectHealthy(_ harness: SSHHarness) async throws {
-    let ended = try await harness.ssh("ps")
+    var ended = try await harness.ssh("ps")
+    // Some of these servers are in a hurry, and on a loaded machine an honest client may be too slow for them too.
+    for _ in 0..<50 where ended.status == 255 { ended = try await harness.ssh("ps") }
     #expect(ended.status == 7, "\(ended.errors)")
     #expect(await eventually { harness.server.connectionCount == 0 })
   }
@@ -46,13 +48,14 @@ struct SSHAbuseTests {
     let harness = try await harness(["KEY_EXCHANGE_SECONDS": 1])
     let client = try RawClient(harness.port)
     await client.send("SSH-2.0-slow\r\n")
-    let start = ContinuousClock.now
     async let end = client.readToEnd()
-    while await client.send([0]), ContinuousClock.now - start < .seconds(60) {
+    var sent = 0
+    while sent < 2000, await client.send([0]) {
+      sent += 1
       await blocking { _ = poll(nil, 0, 50) }  // the pace of the attack
     }
+    #expect(sent < 2000)
     #expect(await end != nil)
-    #expect(ContinuousClock.now - start < .seconds(60))
     try await expectHealthy(harness)
   }
 
@@ -123,10 +126,8 @@ struct SSHAbuseTests {
     let harness = try await harness(["SESSIONS_PER_KEY": 1])
     async let first = harness.ssh("logs")
     defer { harness.server.stop() }  // ends the first, however this ends
-    #expect(
-      await eventually {
-        harness.stub.requests.contains { $0.path == "/receiver/sessions" } || harness.server.connectionCount == 1
-      })
+    // Not before it is logged in: on a loaded machine the second could overtake it.
+    #expect(await eventually { harness.stub.requests.contains { $0.path == "/receiver/sessions" } })
     var second = Ended(status: 0, output: [], errors: "")
     for _ in 0..<50 where second.status != 255 {
       second = try await harness.ssh("ps", options: ["-o", "LogLevel=INFO"])

@@ -8,7 +8,7 @@ import Testing
 @Suite("SSH clients with habits")
 struct SSHClientTests {
   private func sharing(_ harness: SSHHarness) -> [String] {
-    ["-o", "ControlMaster=auto", "-o", "ControlPath=\(harness.directory)/mux", "-o", "ControlPersist=20"]
+    ["-o", "ControlMaster=auto", "-o", "ControlPath=\(harness.directory)/mux", "-o", "ControlPersist=600"]
   }
 
   @Test("a second command over a shared connection that is busy goes over one of its own")
@@ -68,18 +68,19 @@ struct SSHClientTests {
   func localForwarding(_ kind: [String]) async throws {
     let harness = try await SSHHarness()
     let (target, port) = try listenOnLoopback()
-    let (reserved, local) = try listenOnLoopback()
-    close(reserved)
     defer { close(target) }
-    let specification = kind == ["-L"] ? "127.0.0.1:\(local):127.0.0.1:\(port)" : "127.0.0.1:\(local)"
+    // The client takes no "any port" here. At an address of its own no other test is in the way.
+    let (address, local) = (0x7F00_0000 | UInt32.random(in: 0x1_0000...0xFE_FFFF), UInt16(40_000))
+    let host = stride(from: 24, through: 0, by: -8).map { "\(address >> UInt32($0) & 0xFF)" }.joined(separator: ".")
+    let specification = "\(host):\(local)" + (kind == ["-L"] ? ":127.0.0.1:\(port)" : "")
     async let session = harness.ssh("logs", options: kind + [specification, "-o", "LogLevel=INFO"])
     defer { harness.server.stop() }  // ends the session, however this ends
-    #expect(await eventually { (try? RawClient(local)) != nil })
-    let tunnel = try RawClient(local)
+    #expect(await eventually { (try? RawClient(local, at: address)) != nil })
+    let tunnel = try RawClient(local, at: address)
     if kind == ["-D"] {
       await tunnel.send([4, 1, UInt8(port >> 8), UInt8(port & 0xFF), 127, 0, 0, 1, 0])  // SOCKS4 CONNECT
     }
-    #expect(await tunnel.readToEnd(seconds: 60) != nil)
+    #expect(await tunnel.readToEnd() != nil)
     var waiting = pollfd(fd: target, events: Int16(POLLIN), revents: 0)
     #expect(poll(&waiting, 1, 0) == 0)  // nobody came through
     harness.server.stop()
@@ -144,11 +145,34 @@ struct SSHClientTests {
     }
   }
 
-  @Test("signals of the client's terminal reach the command", arguments: ["\u{3}"])
-  func interrupt(_ key: String) async throws {
+  @Test("signals of the client's terminal reach the command")
+  func interrupt() async throws {
     let harness = try await SSHHarness()
-    let ended = try await harness.ssh("run wait", options: ["-tt"], input: Array(key.utf8))
-    #expect(ended.text.contains("interrupted"), "\(ended)")
+    let (stdin, stdout) = (try makePipe(), try makePipe())
+    let client = try Child.spawn(
+      ChildRequest(
+        path: "/usr/bin/ssh",
+        arguments: ["-tt"] + harness.options + ["-i", harness.key, "paas@127.0.0.1", "run wait"],
+        environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: stdin.reading, 1: stdout.writing]))
+    close(stdin.reading)
+    close(stdout.writing)
+    let text = await blocking { () -> String in
+      defer { close(stdout.reading) }
+      var (text, typed) = ("", false)
+      var buffer = [UInt8](repeating: 0, count: 256)
+      while case let count = read(stdout.reading, &buffer, buffer.count), count > 0 {
+        text += String(decoding: buffer[..<count], as: UTF8.self)
+        // Not before the command has said what it does with it.
+        if !typed, text.contains("waiting") {
+          var key: UInt8 = 3
+          typed = write(stdin.writing, &key, 1) == 1
+        }
+      }
+      return text
+    }
+    _ = await client.exitStatus()
+    close(stdin.writing)
+    #expect(text.contains("interrupted"), "\(text)")
   }
 
   @Test("a client without a command or a shell stays as long as it likes within the idle time")

@@ -48,9 +48,9 @@ private func readAll(_ descriptor: Int32) -> [UInt8] {
   }
 }
 
-/// Waits until the condition holds; false after a minute: a hundred other tests may run.
+/// Waits until the condition holds; false after five minutes: a hundred other tests may run.
 func eventually(_ condition: @Sendable () -> Bool) async -> Bool {
-  let deadline = ContinuousClock.now + .seconds(60)
+  let deadline = ContinuousClock.now + .seconds(300)
   while ContinuousClock.now < deadline {
     if condition() { return true }
     await Task.yield()
@@ -77,6 +77,7 @@ final class SSHHarness: Sendable {
   init(
     keyType: [String] = ["-t", "ed25519"], publicKey: String? = nil,
     limits: SSHLimits = SSHLimits(),
+    stubPause: Int32 = 0,
     platform: (@Sendable (StubServer.Request, _ repositories: Repositories) -> StubServer.Response)? = nil
   ) async throws {
     signal(SIGPIPE, SIG_IGN)
@@ -89,7 +90,7 @@ final class SSHHarness: Sendable {
     let known = publicKey ?? made
     let account = account
     let repositories = Repositories(directory: "\(directory)/data/repositories")
-    stub = try StubServer(path: "\(directory)/receiver.sock") { request in
+    stub = try StubServer(path: "\(directory)/receiver.sock", pauseMilliseconds: stubPause) { request in
       if request.path == ReceiverRoutes.sessions {
         let offer = try? Wire.decode(KeyOffer.self, from: .init(request.body))
         guard offer?.key == known else { return .error("not_found", "no such key", status: 404) }
@@ -98,7 +99,7 @@ final class SSHHarness: Sendable {
       if request.path == ReceiverRoutes.session { return .status(204, []) }
       return platform?(request, repositories) ?? .error("not_found", "no route \(request.path)", status: 404)
     }
-    try Files.writeDurably(Self.commands.utf8, to: "\(directory)/commands", mode: 0o755)
+    try writeProgram(Self.commands, to: "\(directory)/commands")
     for name in ["ssh_host_ed25519_key", "ssh_host_rsa_key"] {
       try Files.writeDurably(try Files.read("\(sharedHostKeys.get())/\(name)"), to: "\(directory)/data/\(name)")
     }
@@ -124,7 +125,7 @@ final class SSHHarness: Sendable {
   var options: [String] {
     [
       "-F", "none", "-p", "\(port)", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-      "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "ConnectTimeout=20",
+      "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "ConnectTimeout=300",
     ]
   }
 
@@ -148,7 +149,7 @@ final class SSHHarness: Sendable {
       whoami) cat <&3;;
       config:set) for word in "$@"; do printf '[%s]\\n' "$word"; done;;
       run) case "$1" in
-          sleep) sleep 6; exit 0;;
+          sleep) sleep 20; exit 0;;
           wait) trap 'echo interrupted; exit 0' INT; echo waiting; while :; do sleep 0.1; done;;
         esac
         if [ -t 0 ]; then stty size; echo "$TERM"; else echo pipe; fi;;

@@ -99,6 +99,34 @@ struct SSHLifeTests {
     #expect(await eventually { kill(command, 0) != 0 && harness.server.connectionCount == 0 })
   }
 
+  @Test("a client that sends without end what its command does not read is noticed when it leaves")
+  func unreadInput() async throws {
+    let harness = try await SSHHarness()
+    let output = try pipe()
+    defer { close(output.read) }
+    let path = "\(harness.directory)/zeros"
+    let zeros = try checked("open '\(path)'") { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+    defer { close(zeros) }
+    ftruncate(zeros, 256 << 20)
+    let client = try Child.spawn(
+      ChildRequest(
+        path: "/usr/bin/ssh", arguments: harness.options + ["-i", harness.key, "paas@127.0.0.1", "logs"],
+        environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: zeros, 1: output.write]))
+    close(output.write)
+    let line = await blocking { () -> String in
+      var buffer = [UInt8](repeating: 0, count: 32)
+      let count = read(output.read, &buffer, buffer.count)
+      return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    }
+    let command = try #require(Int32(line.split(separator: "\n").first ?? ""))
+    // Far more than the command's pipe holds. The offset is shared with the client.
+    #expect(await eventually { lseek(zeros, 0, SEEK_CUR) > 1 << 20 })
+    #expect(kill(command, 0) == 0)
+    client.signal(SIGKILL)
+    _ = await client.exitStatus()
+    #expect(await eventually { kill(command, 0) != 0 && harness.server.connectionCount == 0 })
+  }
+
   @Test("while the platform is away, a login says so")
   func platformAway() async throws {
     let harness = try await SSHHarness()

@@ -8,13 +8,13 @@ import Linux
 final class RawClient: Sendable {
   let socket: Int32
 
-  /// From `from`, an address of the loopback network.
-  init(_ port: UInt16, from: UInt32 = 0x7F00_0001) throws {
+  /// To `host` and from `from`, addresses of the loopback network.
+  init(_ port: UInt16, at host: UInt32 = 0x7F00_0001, from: UInt32 = 0x7F00_0001) throws {
     socket = try checked("make a socket") {
       Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
     try Self.with(from, 0) { address, length in try checked("bind") { bind(socket, address, length) } }
-    try Self.with(0x7F00_0001, port) { address, length in try checked("connect") { connect(socket, address, length) } }
+    try Self.with(host, port) { address, length in try checked("connect") { connect(socket, address, length) } }
   }
 
   deinit { close(socket) }
@@ -50,7 +50,7 @@ final class RawClient: Sendable {
   func send(_ text: String) async { await send(Array(text.utf8)) }
 
   /// Everything until the server closes; `nil` when it does not within `seconds`.
-  func readToEnd(seconds: Int = 60) async -> [UInt8]? {
+  func readToEnd(seconds: Int = 300) async -> [UInt8]? {
     await blocking { [self] in
       var limit = timeval(tv_sec: seconds, tv_usec: 0)
       setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

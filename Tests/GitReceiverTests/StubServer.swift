@@ -40,9 +40,13 @@ final class StubServer: Sendable {
 
   var requests: [Request] { log.withLock { $0 } }
 
-  init(path: String, handler: @escaping Handler) throws {
+  /// Milliseconds before each 64 KiB that it reads: a server that is slower than its clients.
+  private let pause: Int32
+
+  init(path: String, pauseMilliseconds pause: Int32 = 0, handler: @escaping Handler) throws {
     self.path = path
     self.handler = handler
+    self.pause = pause
     descriptor = try checked("make a socket") {
       socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
@@ -148,6 +152,7 @@ final class StubServer: Sendable {
 
   private func more(_ connection: Int32, _ buffer: inout [UInt8]) -> Bool {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
+    if pause > 0 { _ = poll(nil, 0, pause) }
     let count = Glibc.read(connection, &piece, piece.count)
     guard count > 0 else { return false }
     buffer += piece[..<count]

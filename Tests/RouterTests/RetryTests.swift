@@ -71,8 +71,8 @@ struct RetryTests {
     let router = try await TestRouter([.live("hello", [dead])])
     let line = try router.connect()
     async let answer = blocking { try line.ask("POST", host: "hello.localhost", body: "x") }
-    #expect(try await eventually { router.runtime.plane.counters.held.load(ordering: .relaxed) == 1 })
-    try await router.runtime.tables.apply(table([.live("hello", [backend.endpoint])], generation: 2))
+    #expect(try await eventually { router.runtime.plane.shared.held.load(ordering: .relaxed) == 1 })
+    _ = try await router.runtime.tables.apply(table([.live("hello", [backend.endpoint])], generation: 2))
     #expect(try await answer.text == "new")
     #expect(backend.requests.count == 1)
     try await router.stop()

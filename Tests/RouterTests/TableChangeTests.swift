@@ -81,7 +81,7 @@ struct TableChangeTests {
     }
 
     let router = try await TestRouter([])
-    try await router.runtime.tables.apply(next(1))
+    _ = try await router.runtime.tables.apply(next(1))
     let tally = Tally()
     async let load: Void = withTaskGroup(of: Void.self) { group in
       for name in names {
@@ -96,7 +96,7 @@ struct TableChangeTests {
       leases[taken].lease(to: names[app])
       let left = serving[app].removeFirst()
       serving[app].append((taken, leases[taken].endpoint()))
-      try await router.runtime.tables.apply(next(UInt64(change + 2)))
+      _ = try await router.runtime.tables.apply(next(UInt64(change + 2)))
       // The address is free when the table is in force and nothing is in flight on it.
       let drained = try await eventually {
         await !router.runtime.tables.report().inFlight.contains { $0.instance == left.endpoint.instance }
@@ -126,10 +126,10 @@ struct TableChangeTests {
     let slow = try router.connect()
     try slow.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
     #expect(try await eventually { old.requests.count == 1 })
-    try await router.runtime.tables.apply(table([.live("hello", [new.endpoint])], generation: 2))
+    _ = try await router.runtime.tables.apply(table([.live("hello", [new.endpoint])], generation: 2))
     #expect(try await blocking { try router.connect().ask("GET", host: "hello.localhost").text } == "new")
     let report = await router.runtime.tables.report()
-    #expect(report == RouterReport(generation: 2, inFlight: [.init(instance: old.instance, requests: 1)]))
+    #expect(report.generation == 2 && report.inFlight == [.init(instance: old.instance, requests: 1)])
     mayAnswer.store(true, ordering: .releasing)
     #expect(try await blocking { try slow.message().text } == "old")
     #expect(try await eventually { await router.runtime.tables.report().inFlight.isEmpty })

@@ -8,13 +8,29 @@ import Testing
 
 @testable import SlugRunner
 
-func writeFile(_ text: String, _ path: String, mode: UInt32 = 0o644) throws {
-  try Files.writeDurably(text.utf8, to: path, mode: mode)
+func writeFile(_ text: String, _ path: String) throws {
+  try Files.writeDurably(text.utf8, to: path, mode: 0o644)
 }
 
-/// Polls until the condition holds or ten seconds are over.
+/// Writes a program that can be started at once. Nobody may execute what somebody has open for writing, and a child
+/// that another thread of ours starts has open, from its fork to its exec, whatever we have: so another process writes.
+func writeProgram(_ text: String, to path: String, mode: String = "755") throws {
+  let (reading, writing) = try makePipe()
+  defer { close(reading) }
+  do {
+    defer { close(writing) }
+    try Files.writeAll(Array(text.utf8), to: writing, name: "pipe")
+  }
+  let child = try Child.spawn(
+    ChildRequest(path: "/usr/bin/install", arguments: ["-m", mode, "/dev/stdin", path], descriptors: [0: reading]))
+  var status: Int32 = 0
+  while waitpid(child.pid, &status, 0) < 0, errno == EINTR {}
+  guard status == 0 else { throw SystemError("write '\(path)'", EIO) }
+}
+
+/// Polls until the condition holds, or for two minutes: other programs may want the machine too.
 func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-  let deadline = ContinuousClock.now + .seconds(10)
+  let deadline = ContinuousClock.now + .seconds(120)
   while ContinuousClock.now < deadline {
     if try await condition() { return true }
     try? await Task.sleep(for: .milliseconds(10))
@@ -35,9 +51,9 @@ final class Fixture: Sendable {
     sandbox = await Sandbox.probe(stateDirectory: temporary.path + "/data/engine/crun", installation: installation)
     try Files.makeDirectory(data + "/slugs")
     for path in [data, data + "/engine", data + "/engine/crun"] { chmod(path, 0o711) }
-    try writeFile(
-      "#!/bin/sh\n[ \"$1 $2\" = \"worker unpack\" ] || exit 9\nexec tar -xf - -C /app\n", temporary.path + "/program",
-      mode: 0o755)
+    try writeProgram(
+      "#!/bin/sh\n[ \"$1 $2\" = \"worker unpack\" ] || exit 9\nexec tar -xf - -C /app\n",
+      to: temporary.path + "/program")
   }
 
   func engine() -> LocalEngine {

@@ -16,7 +16,7 @@ struct SurvivalTests {
       do {
         let first = fixture.engine()
         try await first.apply(work)
-        try await first.booted(work.key, timeout: .seconds(20))
+        try await first.booted(work.key, timeout: .seconds(120))
         before = await first.instances(of: nil)
       }
       let second = fixture.engine()
@@ -42,12 +42,12 @@ struct SurvivalTests {
       do {
         let first = fixture.engine()
         try await first.apply(work)
-        try await first.booted(work.key, timeout: .seconds(20))
+        try await first.booted(work.key, timeout: .seconds(120))
         pid = try #require(try await first.only().pid)
       }
       let process = try #require(ProcessIdentity(pid: pid))
       process.signal(SIGKILL)
-      #expect(await process.ended(within: .seconds(5)))
+      #expect(await process.ended(within: .seconds(120)))
       let second = fixture.engine()
       await second.adopt()
       #expect(
@@ -64,7 +64,7 @@ struct SurvivalTests {
       let work = try fixture.workload("exec sleep 1000", slug: try await fixture.slug(["a": ""]))
       let first = fixture.engine()
       try await first.apply(work)
-      try await first.booted(work.key, timeout: .seconds(20))
+      try await first.booted(work.key, timeout: .seconds(120))
       let before = try await first.only()
       let path = "\(fixture.data)/engine/instances/\(before.id)/instance.json"
       let record = try Files.text(path)
@@ -105,7 +105,7 @@ struct SurvivalTests {
       let engine = fixture.engine()
       let slug = try await fixture.slug(["a": "content"])
       let program = "#!/bin/sh\necho cannot unpack this >&2; exit 4\n"
-      try writeFile(program, fixture.temporary.path + "/program", mode: 0o755)
+      try writeProgram(program, to: fixture.temporary.path + "/program")
       let failure = await #expect(throws: BootFailure.self) { try await engine.prepare(app: fixture.app, slug: slug) }
       #expect("\(String(describing: failure))".contains("cannot unpack this (status 4)"))
       #expect(try Files.names(in: "\(fixture.data)/engine/unpacked/\(fixture.app)").isEmpty)
@@ -136,12 +136,12 @@ struct SurvivalTests {
       let engine = fixture.engine()
       let work = try fixture.workload("exec sleep 1000", slug: try await fixture.slug(["a": ""]))
       try await engine.apply(work)
-      try await engine.booted(work.key, timeout: .seconds(20))
+      try await engine.booted(work.key, timeout: .seconds(120))
       let before = try await engine.only()
       let monitor = try Files.text("\(fixture.data)/engine/instances/\(before.id)/monitor.pid")
       let identity = try #require(Int32(monitor.filter(\.isNumber)).flatMap { ProcessIdentity(pid: $0) })
       identity.signal(SIGKILL)
-      #expect(await identity.ended(within: .seconds(5)))
+      #expect(await identity.ended(within: .seconds(120)))
       await engine.maintainOnce()
       #expect(
         try await eventually {

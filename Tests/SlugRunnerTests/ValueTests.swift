@@ -1,3 +1,5 @@
+import Glibc
+import Linux
 import Platform
 import Testing
 
@@ -36,6 +38,70 @@ import Testing
     #expect(ListeningSockets.inodes(port: 8080, in: table) == ["4711", "4714"])
   }
 
+  @Test("all that listen are found, and of the many connections behind them hardly any is read")
+  func listeners() throws {
+    var open: [Int32] = []
+    defer { for descriptor in open { close(descriptor) } }
+    let any = try listen(on: 0)
+    open.append(any)
+    let port = try localPort(of: any)
+    for _ in 0..<300 { open.append(try connect(to: port)) }
+    var expected: [Int: String] = [:]
+    for _ in 0..<300 {
+      let descriptor = try listen(on: 0)
+      open.append(descriptor)
+      var info = stat()
+      fstat(descriptor, &info)
+      expected[try localPort(of: descriptor)] = "\(info.st_ino)"
+    }
+    let table = try ListeningSockets.listeners("/proc/net/tcp")
+    for (port, inode) in expected { #expect(ListeningSockets.inodes(port: port, in: table) == [inode]) }
+    let others = table.split(separator: "\n").dropFirst().filter { $0.split(separator: " ").dropFirst(3).first != "0A" }
+    #expect(others.count < 100)
+  }
+
+  private func listen(on port: UInt16) throws -> Int32 {
+    let descriptor = try checked("make a socket") {
+      socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    }
+    var address = loopback(port)
+    try checked("bind") {
+      withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+    }
+    try checked("listen") { Glibc.listen(descriptor, 512) }
+    return descriptor
+  }
+
+  private func connect(to port: Int) throws -> Int32 {
+    let descriptor = try checked("make a socket") {
+      socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    }
+    var address = loopback(UInt16(port))
+    try checked("connect") {
+      withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+    }
+    return descriptor
+  }
+
+  private func localPort(of descriptor: Int32) throws -> Int {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    try checked("ask for the port") {
+      withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+      }
+    }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
   @Test("who gets a request is who listens on 127.0.0.1, else who listens on every address")
   func receivers() {
     func table(_ rows: [(host: String, inode: Int)]) -> String {
@@ -61,4 +127,12 @@ import Testing
     #expect(LogFile.lastLines(3, of: path) == ["two", "", " spaced  out"])
     #expect(LogFile.lastLines(3, of: path + "x").isEmpty)
   }
+}
+
+private func loopback(_ port: UInt16) -> sockaddr_in {
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = port.bigEndian
+  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  return address
 }

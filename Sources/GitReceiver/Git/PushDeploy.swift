@@ -16,10 +16,10 @@ extension PushSession {
   func deploy(_ step: PushPlan.Step, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand) -> DeployEnd {
     guard case .deploy(let ref) = step.verdict, !client.isGone else {
       discard(push, grant)
-      return .rejected("the client went away before the build was accepted")
+      return .rejected(Self.leftEarly)
     }
     do {
-      let (build, missing) = try openBuild(step, ref, push, grant)
+      let (build, missing) = try openBuild(step, ref, push, grant, client)
       client.progress(missing.warning)
       guard let id = BuildID(build.id) else {
         throw GitError(.internalError, "the server named the build '\(printable(build.id))'")
@@ -32,6 +32,8 @@ extension PushSession {
           "\((exit.code ?? .platformError).rawValue): \(exit.reason ?? "the build ended without a reason")")
       }
       return try moveRef(ref, to: step.command.new, push, grant)
+    } catch let error as GitError where error.kind == .disconnected {
+      return .rejected(error.message)
     } catch {
       let shown = Explanation(error)
       logger.error(
@@ -41,9 +43,11 @@ extension PushSession {
     }
   }
 
+  private static var leftEarly: String { "the client went away before the build was accepted" }
+
   /// Streams the tree to the server. The quarantine is discarded when the server has refused for certain.
   private func openBuild(
-    _ step: PushPlan.Step, _ ref: RefName, _ push: PushID, _ grant: RepositoryGrant
+    _ step: PushPlan.Step, _ ref: RefName, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand
   ) throws -> (build: BuildResource, missing: MissingContents) {
     let repositories = repositories
     let app = grant.app.id
@@ -58,7 +62,11 @@ extension PushSession {
         app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject
       ) { descriptor in
         do {
-          tar.keep(try TreeTar.write(new, of: try repositories.objects(app: app, with: push), to: descriptor))
+          let store = try repositories.objects(app: app, with: push)
+          tar.keep(
+            try TreeTar.write(new, of: store, to: descriptor) {
+              if client.isGone { throw GitError(.disconnected, Self.leftEarly) }
+            })
         } catch {
           tar.keep(error)
           throw error

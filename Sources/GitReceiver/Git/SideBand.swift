@@ -27,8 +27,8 @@ final class SideBand: @unchecked Sendable {  // everything mutable, and the tran
     self.reports = reports
   }
 
-  /// The client has gone, as far as we know.
-  var isGone: Bool { lock.withLock { $0.gone || transport.isClosed } }
+  /// The client has gone, as far as we know. Waits for nobody who writes to it just now: the writer will find out.
+  var isGone: Bool { lock.withLockIfAvailable { $0.gone || transport.isClosed } ?? false }
 
   /// Text for the person who pushes. git shows it line by line after `remote: `.
   func progress(_ bytes: some Collection<UInt8>) {

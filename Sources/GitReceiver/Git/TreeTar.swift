@@ -21,12 +21,15 @@ struct TreeTar {
   private var entries = 0
   private var bytes: Int64 = 0
   private var missing = MissingContents()
+  private let pulse: Pulse
 
   /// Writes the whole tree of the commit to the descriptor. Returns what the tree names and does not hold. Throws
-  /// ``GitError`` or the Archive room's error; the stream is then torn, and its reader refuses it.
+  /// ``GitError``, the Archive room's error or that of `check`, which is called every 250 ms while bytes move; the
+  /// stream is then torn, and its reader refuses it.
   @discardableResult
   static func write(
-    _ commit: CommitID, of store: PackStore, to descriptor: Int32, limits: Limits = Limits()
+    _ commit: CommitID, of store: PackStore, to descriptor: Int32, limits: Limits = Limits(),
+    check: @escaping () throws -> Void = {}
   ) throws -> MissingContents {
     let data = try store.repository.contents(of: ObjectID(commit), .commit)
     guard let links = ObjectLinks.commit(data) else {
@@ -34,17 +37,18 @@ struct TreeTar {
     }
     var tar = TreeTar(
       store: store, writer: try TarWriter(descriptor: descriptor, compression: .none), limits: limits,
-      time: CommitText(data).time)
+      time: CommitText(data).time, pulse: Pulse(check))
     try tar.tree(links.tree, prefix: [], depth: 0)
     try tar.writer.finish()
     return tar.missing
   }
 
-  private init(store: PackStore, writer: TarWriter, limits: Limits, time: Int64) {
+  private init(store: PackStore, writer: TarWriter, limits: Limits, time: Int64, pulse: Pulse) {
     self.store = store
     self.writer = writer
     self.limits = limits
     self.time = time
+    self.pulse = pulse
   }
 
   private mutating func tree(_ id: ObjectID, prefix: [UInt8], depth: Int) throws {
@@ -56,6 +60,7 @@ struct TreeTar {
 
   private mutating func write(_ entry: TreeEntry, path: [UInt8], depth: Int) throws {
     entries += 1
+    try pulse.beat()
     guard entries <= limits.entries else { throw limit("has more than \(limits.entries) files", path) }
     guard path.count <= limits.path else { throw limit("has a path of \(path.count) bytes", path) }
     switch entry.mode {
@@ -74,11 +79,19 @@ struct TreeTar {
   }
 
   private mutating func file(_ id: ObjectID, _ path: [UInt8], mode: UInt32) throws {
-    let (writer, time) = (writer, time)
+    let (writer, time, pulse) = (writer, time, pulse)
     try contents(id, path) { data in
-      try writer.file(path: path, mode: mode, size: Int64(data.count), mtime: time) { write in try write(data) }
+      try writer.file(path: path, mode: mode, size: Int64(data.count), mtime: time) { write in
+        for start in stride(from: 0, to: data.count, by: Self.piece) {
+          try pulse.beat()
+          try write(UnsafeRawBufferPointer(rebasing: data[start..<min(data.count, start + Self.piece)]))
+        }
+      }
     }
   }
+
+  /// Large files are written in pieces of this size.
+  private static let piece = 1 << 20
 
   /// Calls `body` with a blob's bytes: a large one is never copied into memory.
   private mutating func contents(
@@ -99,6 +112,21 @@ struct TreeTar {
 
   private func limit(_ what: String, _ path: [UInt8]) -> GitError {
     GitError(.limit, "the pushed tree \(what), at '\(shown(path))'", next: "keep generated files out of the repository")
+  }
+}
+
+/// Calls `check` now and then: as often as it is asked to, but at most every 250 ms.
+private final class Pulse {
+  private let check: () throws -> Void
+  private var next = ContinuousClock.now
+
+  init(_ check: @escaping () throws -> Void) { self.check = check }
+
+  func beat() throws {
+    let now = ContinuousClock.now
+    guard now >= next else { return }
+    next = now + .milliseconds(250)
+    try check()
   }
 }
 

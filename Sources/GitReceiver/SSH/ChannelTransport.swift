@@ -17,7 +17,7 @@ final class ChannelTransport: GitTransport {
       case .end: return 0
       case .nothing:
         guard ContinuousClock.now < deadline else { throw SSHError.timeout(step: "reading from the client") }
-        _ = channel.connection.wait(until: deadline)
+        _ = channel.connection.wait(until: min(deadline, .now + SSHChannel.longestWait))
       }
     }
   }
@@ -28,5 +28,9 @@ final class ChannelTransport: GitTransport {
     try bytes.withUnsafeBytes { try channel.sendAll($0, toError: true) }
   }
 
-  var isClosed: Bool { !channel.isOpen }
+  /// Asks the socket: libssh alone does not know that a client has left before somebody reads.
+  var isClosed: Bool {
+    channel.process()
+    return !channel.isOpen
+  }
 }

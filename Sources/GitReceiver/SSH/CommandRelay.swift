@@ -8,7 +8,6 @@ final class CommandRelay {
   /// What the client sent and the child has not taken yet.
   private var pending: ArraySlice<UInt8> = []
   private var inputEnded = false
-  private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
   init(_ channel: SSHChannel, _ child: CommandChild) {
     self.channel = channel
@@ -47,14 +46,22 @@ final class CommandRelay {
         others.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
       }
     }
-    channel.connection.wait(&others, until: deadline)
+    channel.connection.wait(&others, reading: channel.hasRoom, until: deadline)
   }
 
   /// Client → child. Returns whether anything moved.
   private func feed() throws(SSHError) -> Bool {
     var moved = false
+    // A child that does not read must not keep us from the socket: a client that leaves would never be noticed, and
+    // its bytes would wake us again and again.
+    if !pending.isEmpty {
+      channel.process(resized: child.resize(columns:rows:))
+      guard channel.isOpen else { throw .clientGone }
+    }
     if pending.isEmpty {
-      switch try receive() {
+      // All that is there, at once: libssh opens its window again at each read, however much is left.
+      var buffer = [UInt8](repeating: 0, count: max(4096, channel.unread))
+      switch try receive(into: &buffer) {
       case .bytes(let count):
         moved = true
         // A child that reads no more has its input thrown away, so that the client can finish.
@@ -81,7 +88,7 @@ final class CommandRelay {
     return moved
   }
 
-  private func receive() throws(SSHError) -> SSHChannel.Received {
+  private func receive(into buffer: inout [UInt8]) throws(SSHError) -> SSHChannel.Received {
     var failure: SSHError?
     let received = buffer.withUnsafeMutableBytes { raw -> SSHChannel.Received in
       do throws(SSHError) {

@@ -9,6 +9,14 @@ final class SSHChannel {
   private let raw: ssh_channel
   /// The terminal's new size, until ``receive(into:resized:)`` has told it.
   private var newSize: (columns: UInt16, rows: UInt16)?
+  private var isFull = false
+
+  /// What libssh may keep of the client's bytes until we take them. Far more than the window it grants (1.25 MiB): who
+  /// keeps to the window is never held up here, and who does not fills the socket, not our memory.
+  private static let mostUnread: Int32 = 4 << 20
+
+  /// A second thread may have taken from the socket what the first one is about to wait for: so long at most.
+  static let longestWait: Duration = .milliseconds(100)
 
   /// The channel lives as long as the connection: libssh frees it there, after the last message that names it.
   init(_ raw: ssh_channel, on connection: SSHConnection) {
@@ -23,6 +31,25 @@ final class SSHChannel {
 
   /// How much the client will take now (RFC 4254 section 5.2).
   var window: Int { connection.locked { Int(ssh_channel_window_size(raw)) } }
+
+  /// Reads and writes what the socket has and takes now, without waiting, so that ``isOpen`` knows of a client that has
+  /// left. For those who take nothing from the channel for long. While another thread waits for the socket it does so.
+  func process(resized: (UInt16, UInt16) -> Void = { _, _ in }) {
+    let size = connection.locked { () -> (columns: UInt16, rows: UInt16)? in
+      guard connection.waiters == 0 else { return nil }
+      answerAside()
+      defer { newSize = nil }
+      return newSize
+    }
+    if let size { resized(size.columns, size.rows) }
+  }
+
+  /// How many bytes of the client wait to be received.
+  var unread: Int { connection.locked { Int(max(0, ssh_channel_poll(raw, 0))) } }
+
+  /// Whether bytes in the socket were to be taken when it was last looked at. Who waits otherwise must not wait for
+  /// them. Asks nothing of libssh, which would read, and then the wait would miss what it has read.
+  var hasRoom: Bool { connection.locked { !isFull } }
 
   /// What has arrived, without waiting. Refuses requests that come in between, except a new terminal size.
   func receive(
@@ -44,6 +71,8 @@ final class SSHChannel {
   /// Requests that come while this channel is in use are refused as they go, except a new terminal size. The caller
   /// holds the connection's lock.
   private func answerAside() {
+    isFull = ssh_channel_poll(raw, 0) >= Self.mostUnread
+    guard !isFull else { return }
     while let message = connection.nextMessage() {
       if case .windowChange(let columns, let rows) = message.kind { newSize = (columns, rows) }
     }
@@ -77,7 +106,7 @@ final class SSHChannel {
         deadline = .now + limit
       } else {
         guard ContinuousClock.now < deadline else { throw .timeout(step: "writing to the client") }
-        _ = connection.wait(until: deadline)
+        _ = connection.wait(reading: hasRoom, until: min(deadline, .now + Self.longestWait))
       }
     }
   }

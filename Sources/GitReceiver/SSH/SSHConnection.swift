@@ -7,6 +7,10 @@ import Glibc
 final class SSHConnection {
   let session: ssh_session
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  /// The socket has hung up while libssh was not to read it.
+  private var hungUp = false
+  /// Threads that wait for the socket now. Whatever comes wakes them, and must be left to them. Behind the lock.
+  private(set) var waiters = 0
 
   init(owning session: ssh_session) {
     self.session = session
@@ -25,29 +29,41 @@ final class SSHConnection {
     return body()
   }
 
-  var isConnected: Bool { ssh_is_connected(session) != 0 && ssh_get_status(session) & SSH_CLOSED_ERROR == 0 }
+  var isConnected: Bool {
+    !hungUp && ssh_is_connected(session) != 0 && ssh_get_status(session) & SSH_CLOSED_ERROR == 0
+  }
 
   /// Waits for the socket, or for one of `others` (their `revents` are filled in), or for the deadline.
   /// Returns false when the deadline came first, and at once when the connection is over: libssh has closed the socket
-  /// then, and nothing would ever wake us.
+  /// then, and nothing would ever wake us. Not `reading`: bytes that arrive stay in the socket and wake nobody; only
+  /// its end does.
   @discardableResult
-  func wait(_ others: inout [pollfd], until deadline: ContinuousClock.Instant?) -> Bool {
+  func wait(_ others: inout [pollfd], reading: Bool = true, until deadline: ContinuousClock.Instant?) -> Bool {
     let socket = locked { () -> pollfd? in
       guard isConnected else { return nil }
+      waiters += 1
       let pending = ssh_get_poll_flags(session) & SSH_WRITE_PENDING != 0
-      return pollfd(fd: ssh_get_fd(session), events: Int16(POLLIN | (pending ? POLLOUT : 0)), revents: 0)
+      let wanted = (reading ? POLLIN : Self.peerClosed) | (pending ? POLLOUT : 0)
+      return pollfd(fd: ssh_get_fd(session), events: Int16(wanted), revents: 0)
     }
     guard let socket else { return true }
+    defer { locked { waiters -= 1 } }
     var set = [socket] + others
     let count = poll(&set, nfds_t(set.count), milliseconds(until: deadline))
     for index in others.indices { others[index].revents = count > 0 ? set[index + 1].revents : 0 }
+    if !reading, count > 0, Int32(set[0].revents) & (POLLHUP | POLLERR | POLLNVAL | Self.peerClosed) != 0 {
+      locked { hungUp = true }
+    }
     return count != 0
   }
 
-  func wait(until deadline: ContinuousClock.Instant?) -> Bool {
+  func wait(reading: Bool = true, until deadline: ContinuousClock.Instant?) -> Bool {
     var none: [pollfd] = []
-    return wait(&none, until: deadline)
+    return wait(&none, reading: reading, until: deadline)
   }
+
+  /// POLLRDHUP, which Swift's Glibc hides.
+  private static let peerClosed: Int32 = 0x2000
 
   /// The next request of the client that is already here, `nil` when there is none. Also sends and receives whatever
   /// can go without waiting.

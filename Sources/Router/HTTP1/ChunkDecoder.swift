@@ -139,10 +139,8 @@ enum TrailerSection {
       case .malformed: return .malformed
       case .end(let next): return next &- start > limit ? .malformed : .complete(length: next &- start)
       case .line(let line):
-        let name =
-          line.hasUnderscore ? FieldName.ofUnderscored(bytes, line.name) : FieldName.of(bytes, line.name)
         guard !line.hasSpaceBeforeColon else { return .malformed }
-        if !name.isForbiddenInTrailer { keep(ByteRange(start: offset, end: line.next)) }
+        if !FieldName.isForbiddenInTrailer(bytes, line.name) { keep(ByteRange(start: offset, end: line.next)) }
         offset = line.next
       }
     }

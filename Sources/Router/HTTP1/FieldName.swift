@@ -92,7 +92,17 @@ enum FieldName: UInt8, Sendable {
     }
   }
 
-  /// A trailer of this name is dropped: trailers may not change how a message is framed, routed or authenticated
-  /// (RFC 9110 section 6.5.1).
-  var isForbiddenInTrailer: Bool { self != .other && self != .date }
+  /// A trailer of this name is dropped: trailers may not change how a message is framed, routed, authenticated, read or
+  /// kept (RFC 9110 section 6.5.1).
+  static func isForbiddenInTrailer(_ bytes: RawSpan, _ name: ByteRange) -> Bool {
+    let lower = bytes.text(name).lowercased().replacing("_", with: "-")
+    let known = FieldName.ofUnderscored(bytes, name)
+    if known != .other && known != .date { return true }
+    return forbiddenInTrailer.contains(lower) || lower.hasPrefix("if-") || lower.hasPrefix("content-")
+  }
+
+  private static let forbiddenInTrailer: Set<String> = [
+    "cache-control", "max-forwards", "pragma", "range", "set-cookie", "www-authenticate", "age", "expires", "location",
+    "retry-after", "vary", "warning", "accept-encoding", "accept-language", "accept-ranges",
+  ]
 }

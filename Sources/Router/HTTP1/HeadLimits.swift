@@ -43,7 +43,7 @@ enum RequestFault: Error, Equatable, Sendable {
     switch self {
     case .malformed: "This is not HTTP/1.1."
     case .malformedField: "A header is malformed."
-    case .version: "Only HTTP/1.1 and HTTP/1.0 are spoken here."
+    case .version: "Only HTTP/1.1 is spoken here."
     case .target: "The request target is malformed."
     case .targetTooLong: "The address is too long."
     case .tooLarge: "The header is too large."

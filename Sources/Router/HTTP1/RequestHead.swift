@@ -25,6 +25,8 @@ struct RequestHead {
   var method = ByteRange.none
   /// In origin-form or asterisk-form; of an absolute-form only path and query, and empty when it has no path.
   var target = ByteRange.none
+  /// OPTIONS for the server as a whole, said in absolute-form (RFC 9112 section 3.2.4).
+  var isAsterisk = false
   /// The authority of an absolute-form.
   var authority = ByteRange.none
   var minor: UInt8 = 1
@@ -43,6 +45,14 @@ struct RequestHead {
   /// The client would like to send another request on this connection (RFC 9112 section 9.3).
   var keepsAlive: Bool { !flags.contains(.close) && (minor > 0 || flags.contains(.keepAlive)) }
 
+  /// Sending it twice does no harm: the method is idempotent (RFC 9110 section 9.2.2), and there is no body that would
+  /// be gone, nor a tunnel.
+  func mayResend(_ bytes: RawSpan) -> Bool {
+    guard !hasBody, !flags.contains(.mayUpgrade) else { return false }
+    return bytes.equals(method, "get") || bytes.equals(method, "head") || bytes.equals(method, "put")
+      || bytes.equals(method, "delete") || bytes.equals(method, "options") || bytes.equals(method, "trace")
+  }
+
   /// The value of the first field of this name.
   func first(_ name: FieldName) -> ByteRange? { specials.first { $0.name == name }?.value }
 
@@ -50,6 +60,7 @@ struct RequestHead {
     method = .none
     target = .none
     authority = .none
+    isAsterisk = false
     minor = 1
     host = .none
     flags = []

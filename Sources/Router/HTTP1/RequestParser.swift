@@ -69,8 +69,9 @@ enum RequestParser {
     guard ByteClass.isDigit(major), bytes.byte(offset &+ 6) == UInt8(ascii: "."), ByteClass.isDigit(minor),
       bytes.byte(offset &+ 8) == 13, bytes.byte(offset &+ 9) == 10
     else { return .failed(.malformed) }
-    guard major == UInt8(ascii: "1"), minor <= UInt8(ascii: "1") else { return .failed(.version) }
-    head.minor = minor &- UInt8(ascii: "0")
+    guard major == UInt8(ascii: "1") else { return .failed(.version) }
+    // A later minor version is read as the one we know (RFC 9110 section 2.5).
+    head.minor = min(minor &- UInt8(ascii: "0"), 1)
     offset &+= 10
     return .complete
   }
@@ -187,6 +188,7 @@ enum RequestParser {
   }
 
   private static func isNominated(_ name: ByteRange, _ bytes: RawSpan, _ head: RequestHead) -> Bool {
+    if NameComparison.isEssential(bytes, name) { return false }
     for special in head.specials where special.name == .connection {
       var tokens = FieldTokens(special.value)
       while let token = tokens.next(bytes) {

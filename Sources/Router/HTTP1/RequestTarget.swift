@@ -32,6 +32,7 @@ enum RequestTarget {
     guard NameComparison.equal(bytes, authority, head.host) else { return .failed(.disagreeingHost) }
     head.authority = authority
     head.target = ByteRange(start: offset, end: end)
+    head.isAsterisk = head.target.isEmpty && bytes.equals(head.method, "options")
     return .complete
   }
 }

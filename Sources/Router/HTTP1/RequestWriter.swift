@@ -65,6 +65,7 @@ struct RequestWriter {
     var target = head.target
     target.start = min(target.start &+ stripped, target.end)
     written.target = mark(&out) { out in
+      if head.isAsterisk { return out.append(UInt8(ascii: "*")) }
       if target.isEmpty || bytes.byte(target.start) == UInt8(ascii: "?") { out.append(UInt8(ascii: "/")) }
       out.append(bytes, target)
     }

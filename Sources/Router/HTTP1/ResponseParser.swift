@@ -122,7 +122,6 @@ enum ResponseParser {
   }
 
   private static func isNominated(_ name: ByteRange, _ bytes: RawSpan, _ head: ResponseHead) -> Bool {
-    // What says how to read the body is not for `Connection` to take away.
     if NameComparison.isEssential(bytes, name) { return false }
     for value in head.connections {
       var tokens = FieldTokens(value)
@@ -135,6 +134,7 @@ enum ResponseParser {
 }
 
 extension NameComparison {
+  /// What says how to read a message is not for `Connection` to take away.
   static func isEssential(_ bytes: RawSpan, _ name: ByteRange) -> Bool {
     bytes.equals(name, "content-type") || bytes.equals(name, "date") || bytes.equals(name, "set-cookie")
   }
