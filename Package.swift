@@ -18,6 +18,7 @@ let strict: [SwiftSetting] =
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -75,7 +76,8 @@ let package = Package(
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),
     room(
-      "ControlPlane", ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", "CLinux", crypto, logging]),
+      "ControlPlane",
+      ["Platform", "Wire", "Store", "Buildpacks", "SlugRunner", "Linux", "CLinux", crypto, cryptoExtras, logging]),
     room(
       "API",
       [

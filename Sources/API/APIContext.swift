@@ -9,6 +9,8 @@ struct APIContext: RequestContext {
   var coreContext: CoreRequestContextStorage
   /// Who acts; set by ``Authentication``.
   var actor: Account?
+  /// The process on the other side of the router's socket, as the kernel tells.
+  var peer: Int32?
 
   init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)
@@ -30,8 +32,8 @@ struct APIContext: RequestContext {
 
 extension Request {
   /// The body as JSON. Throws ``APIError`` for anything else.
-  func decode<Value: Decodable>(_ type: Value.Type) async throws -> Value {
-    let bytes = try await body.collect(upTo: Wire.maximumJSON)
+  func decode<Value: Decodable>(_ type: Value.Type, limit: Int = Wire.maximumJSON) async throws -> Value {
+    let bytes = try await body.collect(upTo: limit)
     do {
       return try Wire.decode(type, from: Data(bytes.readableBytesView))
     } catch let error as DecodingError {

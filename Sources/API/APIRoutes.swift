@@ -8,6 +8,7 @@ struct APIRoutes: Sendable {
   let door: Door
   let controlPlane: ControlPlane
   let pids: RolePIDs
+  let restartRouter: RouterRestart
 
   func responder() -> RouterResponder<APIContext> {
     let router = Router(context: APIContext.self)
@@ -20,6 +21,7 @@ struct APIRoutes: Sendable {
       addAPI(to: router.group().add(middleware: Authentication(door: door, controlPlane: controlPlane)))
     case .control, .tcp:
       router.get("health") { _, _ in try Response.json(["status": "ok"]) }
+      addOpenMetrics(to: router)
       addAPI(to: router.group().add(middleware: Authentication(door: door, controlPlane: controlPlane)))
     }
     return router.buildResponder()
@@ -32,5 +34,8 @@ struct APIRoutes: Sendable {
     addProcessRoutes(to: routes)
     addBuildRoutes(to: routes)
     addStreamRoutes(to: routes)
+    addDomainRoutes(to: routes)
+    addRoutingRoutes(to: routes)
+    addMetricsRoutes(to: routes)
   }
 }

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 public import Platform
 import ServiceLifecycle
+public import Wire
 
 /// Where and for whom the API is served.
 public struct APIConfiguration: Sendable {
@@ -30,6 +31,9 @@ public struct APIConfiguration: Sendable {
 
 /// The pids of the two roles, as far as they run; for `GET /platform`.
 public typealias RolePIDs = @Sendable () async -> (receiver: Int32?, router: Int32?)
+
+/// Puts another router in the place of the one that serves; returns when it serves.
+public typealias RouterRestart = @Sendable () async throws -> RouterRestartResource
 
 /// The HTTP API behind its four doors. Two steps, because the control plane wants to know the address before it can
 /// be made: ``init(_:)`` listens (clients wait from then on), ``run(_:pids:logger:)`` serves.
@@ -62,16 +66,27 @@ public struct APIServers: Sendable {
   }
 
   /// Serves until the task is cancelled or the process shuts down gracefully. Call it once.
-  public func run(_ controlPlane: ControlPlane, pids: @escaping RolePIDs, logger: Logger) async throws {
+  public func run(
+    _ controlPlane: ControlPlane, pids: @escaping RolePIDs,
+    restartRouter: @escaping RouterRestart = APIServers.noRouter, logger: Logger
+  ) async throws {
     try await cancelWhenGracefulShutdown {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (door, socket, rule) in doors {
-          let responder = APIRoutes(door: door, controlPlane: controlPlane, pids: pids).responder()
+          let routes = APIRoutes(door: door, controlPlane: controlPlane, pids: pids, restartRouter: restartRouter)
+          let responder = routes.responder()
           let server = DoorServer(door: door, rule: rule, responder: responder, logger: logger)
           group.addTask { try await server.serve(socket) }
         }
         try await group.waitForAll()
       }
     }
+  }
+}
+
+extension APIServers {
+  /// For an API without a router of its own.
+  public static let noRouter: RouterRestart = {
+    throw APIError(id: "not_implemented", message: "there is no router to restart here")
   }
 }

@@ -62,9 +62,7 @@ struct DoorServer: Sendable {
     guard let options = channel as? any SocketOptionProvider else {
       return channel.eventLoop.makeFailedFuture(PeerRefused())
     }
-    let credentials: EventLoopFuture<PeerCredentials> = options.unsafeGetSocketOption(
-      level: .socket, name: .so_peercred)
-    return credentials.flatMapThrowing { peer in
+    return credentials(of: options).flatMapThrowing { peer in
       guard rule.admits(uid: peer.uid) else {
         logger.warning(
           "peer refused", metadata: ["door": "\(door.rawValue)", "uid": "\(peer.uid)", "pid": "\(peer.pid)"])
@@ -73,8 +71,15 @@ struct DoorServer: Sendable {
     }
   }
 
+  private func credentials(of options: any SocketOptionProvider) -> EventLoopFuture<PeerCredentials> {
+    options.unsafeGetSocketOption(level: .socket, name: .so_peercred)
+  }
+
   private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
-    let context = APIContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+    var context = APIContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+    if door == .router, let options = channel as? any SocketOptionProvider {
+      context.peer = try await credentials(of: options).get().pid
+    }
     let response = try await responder.respond(to: request, context: context)
     try await writer.write(response: response.head, body: response.body)
   }

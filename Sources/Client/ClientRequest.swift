@@ -1,3 +1,5 @@
+import Wire
+
 /// The methods that the API uses.
 public enum Method: String, Sendable {
   case get = "GET"
@@ -26,6 +28,8 @@ public struct ClientRequest: Sendable {
   public var body: RequestBody
   /// For the head of the answer; `nil` waits for ever (a deploy may take minutes).
   public var timeout: Duration?
+  /// Bytes of an answer that is read whole.
+  public var answerLimit = Wire.maximumJSON
 
   public init(
     _ method: Method, _ path: String, headers: [String: String] = [:], body: RequestBody = .none,

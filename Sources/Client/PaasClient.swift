@@ -55,10 +55,10 @@ public struct PaasClient: Sendable {
     _ = try await call(ClientRequest(.delete, path))
   }
 
-  /// Sends a request and reads the whole answer, `Wire.maximumJSON` bytes at most.
+  /// Sends a request and reads the whole answer, ``ClientRequest/answerLimit`` bytes at most.
   public func call(_ request: ClientRequest) async throws -> ClientResponse {
     let response = try await stream(request)
-    let bytes = try await response.bytes.collect(limit: Wire.maximumJSON)
+    let bytes = try await response.bytes.collect(limit: request.answerLimit)
     return ClientResponse(
       status: response.status, headers: response.headers, body: bytes, request: request, address: address)
   }

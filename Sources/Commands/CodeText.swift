@@ -18,7 +18,7 @@ struct CodeText: Equatable {
   var shown: String { Layout.titled("\(code): \(title)", "\(meaning)\n\nNext: \(next)\n") }
 
   /// Every code, in the order of the page.
-  static let all = builds + boots + requests + limits
+  static let all = builds + boots + requests + limits + names
 
   /// docs/codes.md, which a test compares with the file.
   static var page: String {
@@ -29,14 +29,14 @@ struct CodeText: Equatable {
     return """
       # Codes
 
-      Stable codes that stand in push output, router log lines and error pages. H, R and L codes are Heroku's; B codes
-      are ours. `paas explain CODE` prints the same text.
+      Stable codes that stand in push output, router log lines and error pages. H, R and L codes are Heroku's; B and D
+      codes are ours. `paas explain CODE` prints the same text.
 
 
       """
         + [
           section("Between a push and a running release", builds), section("Starting and stopping", boots),
-          section("Requests", requests), section("Memory and logs", limits),
+          section("Requests", requests), section("Memory and logs", limits), section("Names", names),
         ].joined(separator: "\n")
   }
 
@@ -104,10 +104,10 @@ struct CodeText: Equatable {
   private static let requests = [
     CodeText(
       "H11", "backlog too deep", "More requests wait for the app than its queue takes.",
-      next: "start more processes: `paas ps:scale web=N`, or make requests faster."),
+      next: "start more processes: `paas ps:scale web=N`, make requests faster, or raise `paas routing:set queue=N`."),
     CodeText(
       "H12", "request timeout", "The app sent no first byte of its response within 30 seconds.",
-      next: "move long work to a worker process, or start the response early."),
+      next: "move long work to a worker process, start the response early, or `paas routing:set first-byte=60s`."),
     CodeText(
       "H13", "connection closed without response", "The app closed the connection before it sent a response.",
       next: "`paas logs` around the request; the process may have crashed or a server limit may be too low."),
@@ -116,7 +116,7 @@ struct CodeText: Equatable {
       next: "`paas ps:scale web=1`, and a `web` line in the Procfile."),
     CodeText(
       "H15", "idle connection", "A connection sent nothing for 55 seconds in the middle of a response.",
-      next: "send something at least every 55 seconds on long responses."),
+      next: "send something at least every 55 seconds on long responses, or `paas routing:set idle=120s`."),
     CodeText(
       "H17", "bad response", "The app's response is not valid HTTP.",
       next: "check what writes the response: headers with line breaks and wrong lengths are the usual reasons."),
@@ -132,11 +132,18 @@ struct CodeText: Equatable {
     CodeText(
       "H27", "client gone", "The client closed the connection before the app responded.",
       next: "nothing, if it is rare; else make the request faster."),
-    CodeText("H80", "maintenance", "The app is in maintenance mode.", next: "ask the app's owner when it ends."),
+    CodeText("H80", "maintenance", "The app is in maintenance mode.", next: "`paas maintenance:off` ends it."),
     CodeText("H81", "blank app", "Nothing was ever deployed to this app.", next: "git push paas main"),
     CodeText(
       "H99", "platform error", "Something failed that is not the app's fault.",
       next: "try again; the operator finds the reason in the server's log."),
+  ]
+
+  private static let names = [
+    CodeText(
+      "D01", "name clash",
+      "A claim of a host name was refused: it is another app's or the platform's, or overlaps with one that is.",
+      next: "choose another name, or have it removed where it is: `paas domains` and `paas domains:remove`.")
   ]
 
   private static let limits = [

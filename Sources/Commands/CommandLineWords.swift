@@ -15,6 +15,9 @@ enum CommandLineWords {
     "ps:restart", "releases", "releases:info", "releases:rollback", "rollback", "builds", "builds:info",
     "builds:output",
     "builds:create", "deploy", "run", "logs",
+    "domains", "domains:add", "domains:remove", "domains:clear", "maintenance", "maintenance:on", "maintenance:off",
+    "routing", "routing:set", "routing:unset", "redirects", "redirects:add", "redirects:remove", "auth", "auth:add",
+    "auth:remove", "ips", "ips:allow", "ips:clear", "pages:set", "pages:unset", "metrics",
   ]
 
   static func normalized(_ words: [String], _ environment: CommandEnvironment) -> [String] {

@@ -18,6 +18,12 @@ public enum Commands {
     Releases.self, ReleasesInfo.self, ReleasesRollback.self,
     Builds.self, BuildsInfo.self, BuildsOutput.self, BuildsCreate.self,
     Run.self, Logs.self,
+    Domains.self, DomainsAdd.self, DomainsRemove.self, DomainsClear.self,
+    Maintenance.self, MaintenanceOn.self, MaintenanceOff.self,
+    Routing.self, RoutingSet.self, RoutingUnset.self,
+    Redirects.self, RedirectsAdd.self, RedirectsRemove.self,
+    Auth.self, AuthAdd.self, AuthRemove.self, IPs.self, IPsAllow.self, IPsClear.self,
+    PagesSet.self, PagesUnset.self, Metrics.self, RouterRestart.self,
     Whoami.self, PlatformInfo.self, Doctor.self, Explain.self, Version.self,
   ]
 

@@ -18,19 +18,22 @@ struct AppLogs: Sendable {
     add([LogLine(at: .now, text: (process.map { $0 + "\t" } ?? "") + text)], to: "paas.log", of: app)
   }
 
-  func addRouter(_ lines: [RouterLogLine]) {
-    for (app, lines) in Dictionary(grouping: lines, by: \.app) {
-      add(lines.map { LogLine(at: $0.at, text: $0.text) }, to: "router.log", of: app)
-    }
+  /// The router's lines as they came over the wire; blocks.
+  func addRouter(_ body: [UInt8]) {
+    for (app, bytes) in RouterLog(body).batches { append(bytes, to: "router.log", of: app) }
   }
 
   private func add(_ lines: [LogLine], to name: String, of app: AppID) {
+    append(Array(lines.map(\.stored).joined().utf8), to: name, of: app)
+  }
+
+  private func append(_ bytes: [UInt8], to name: String, of app: AppID) {
     // Logging must not end what it tells about: a full disk loses lines, nothing more.
     let path = "\(directory)/\(app)/\(name)"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { return }
     defer { close(file) }
-    try? Files.writeAll(Array(lines.map(\.stored).joined().utf8), to: file, name: path)
+    try? Files.writeAll(bytes, to: file, name: path)
   }
 }
 

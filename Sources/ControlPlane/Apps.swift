@@ -20,11 +20,16 @@ extension ControlPlane {
 
   /// Those that the account may use, by name.
   public func apps(by account: Account) async throws -> [AppResource] {
-    try await store.read { try $0.apps() }.filter { account.isAdmin || $0.owner.id == account.id }.map(resource)
+    let (apps, settings) = try await store.read { (try $0.apps(), try $0.routeSettings()) }
+    return apps.filter { account.isAdmin || $0.owner.id == account.id }.map {
+      resource($0, isInMaintenance: settings[$0.id]?.isInMaintenance ?? false)
+    }
   }
 
   public func app(_ app: String, by account: Account) async throws -> AppResource {
-    resource(try await find(app, by: account))
+    let record = try await find(app, by: account)
+    let settings = try await store.read { try $0.routeSettings(of: record.id) }
+    return resource(record, isInMaintenance: settings.isInMaintenance)
   }
 
   /// Without a name, one is made up.
@@ -35,7 +40,7 @@ extension ControlPlane {
     } catch {
       throw APIError.invalid(error)
     }
-    return resource(try await createApp(named: name, by: account))
+    return resource(try await createApp(named: name, by: account), isInMaintenance: false)
   }
 
   func createApp(named name: AppName, by account: Account) async throws -> AppRecord {
@@ -54,12 +59,16 @@ extension ControlPlane {
   /// Takes the app out of sight at once, then removes everything of it; what cannot be removed now is removed later.
   public func destroyApp(_ app: String, by account: Account) async throws -> AppResource {
     let record = try await find(app, by: account)
+    let standard = reservedNames.defaultHost(of: record.name)
     try await destroyLocks.hold(record.id) {
-      try await self.store.write { try $0.beginDestroy(record.id) }
+      try await self.store.write { ledger in
+        try ledger.beginDestroy(record.id)
+        try ledger.removeMounts(on: try DomainName(standard))
+      }
       self.logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
       await self.finishDestroy(record.id)
     }
-    return resource(record)
+    return resource(record, isInMaintenance: false)
   }
 
   private static func madeUpName() -> String {
@@ -68,12 +77,13 @@ extension ControlPlane {
     return "\(first)-\(second)-\(Int.random(in: 10000...99999))"
   }
 
-  private func resource(_ app: AppRecord) -> AppResource {
+  func resource(_ app: AppRecord, isInMaintenance: Bool) -> AppResource {
     AppResource(
       id: app.id.description, name: app.name.description,
       owner: AccountReference(id: app.owner.id.description, email: app.owner.email),
       git_url: "ssh://paas@\(configuration.ssh)/\(app.name).git", web_url: url(of: app.name),
       stack: NamedReference(id: "host", name: "host"), created_at: app.createdAt.rfc3339,
-      updated_at: app.updatedAt.rfc3339, released_at: app.releasedAt?.rfc3339)
+      updated_at: app.updatedAt.rfc3339, released_at: app.releasedAt?.rfc3339,
+      maintenance: isInMaintenance)
   }
 }

@@ -20,11 +20,15 @@ public struct ControlPlaneConfiguration: Sendable {
   public var version: String
   /// Host uid of the app with index n is `uidBase + n`; ignored when not root.
   public var uidBase: UInt32
+  /// Host names that no app can have, beside those of the platform's own addresses.
+  public var reservedHosts: [String]
+  /// `GET /metrics` is answered without a token.
+  public var openMetrics: Bool
 
   public init(
     dataDirectory: String, installation: InstallationID, domain: String, ssh: Address, http: Address, api: Address,
     bootTimeout: Duration = .seconds(60), stopGrace: Duration = .seconds(30), shareDirectory: String, version: String,
-    uidBase: UInt32 = 200_000
+    uidBase: UInt32 = 200_000, reservedHosts: [String] = [], openMetrics: Bool = false
   ) {
     self.dataDirectory = dataDirectory
     self.installation = installation
@@ -37,6 +41,8 @@ public struct ControlPlaneConfiguration: Sendable {
     self.shareDirectory = shareDirectory
     self.version = version
     self.uidBase = uidBase
+    self.reservedHosts = reservedHosts
+    self.openMetrics = openMetrics
   }
 }
 

@@ -29,6 +29,7 @@ public final class ControlPlane: Sendable {
   let sessions = Sessions()
   let desk = ReceiverDesk()
   let routes: Routes
+  let traffic = Traffic()
   let hooks: Hooks
   let logs: AppLogs
   /// Rung when the world may not match the ledger any more.

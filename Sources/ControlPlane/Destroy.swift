@@ -41,6 +41,7 @@ extension ControlPlane {
         return try ledger.dropUnusedSlugs()
       }
       try await removeSlugs(unused)
+      traffic.forget(app)
       logger.info("app destroyed", metadata: ["app": "\(app)"])
       return true
     } catch {

@@ -143,14 +143,3 @@ extension ControlPlane {
     }
   }
 }
-
-extension Ledger {
-  /// Every app that exists, as the routes see it.
-  func routeWishes() throws -> [RouteWish] {
-    try apps().map { app in
-      let release = try currentRelease(of: app.id)
-      let web = try formation(of: app.id).first { $0.type == .web && release?.processTypes[.web] != nil }
-      return RouteWish(app: app.app, isDeployed: release?.slug != nil, web: web)
-    }
-  }
-}

@@ -58,14 +58,3 @@ extension ControlPlane {
     }
   }
 }
-
-extension ControlPlane {
-  /// Long poll: a table that the router does not have; `nil` when there is none in time.
-  public func routingTable(after generation: UInt64) async -> RoutingTable? {
-    await routes.table(after: generation, within: Self.longPoll)
-  }
-
-  public func routerReport(_ report: RouterReport) async { await routes.accept(report) }
-
-  public func routerLogs(_ lines: [RouterLogLine]) async { logs.addRouter(lines) }
-}

@@ -39,6 +39,8 @@ public enum FailureCode: String, Sendable, Codable, CaseIterable {
   case buildTimeout = "B12"
   /// Somebody cancelled the build.
   case cancelled = "B13"
+  /// A claim of a host name that is another app's, or the platform's.
+  case nameClash = "D01"
   /// Everything that is our fault.
   case platformError = "H99"
 }

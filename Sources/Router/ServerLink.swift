@@ -85,7 +85,9 @@ struct ServerLink: Sendable {
   }
 
   private func poll(after generation: UInt64, limit: Duration) async throws {
-    let response = try await client.call(ClientRequest(.get, RouterRoutes.table(after: generation), timeout: limit))
+    var request = ClientRequest(.get, RouterRoutes.table(after: generation), timeout: limit)
+    request.answerLimit = Wire.maximumTable
+    let response = try await client.call(request)
     guard response.status == 200 else { return }
     let table = try response.decoded(as: RoutingTable.self)
     if await tables.isConfirmed, await tables.generation == table.generation { return }

@@ -30,12 +30,14 @@ extension Ledger {
     return record
   }
 
-  /// Takes the name away and writes the intent to remove the rest; the second call does nothing.
+  /// Takes its names away, host names too, and writes the intent to remove the rest; the second call does nothing.
   public func beginDestroy(_ app: AppID) throws {
     let now = Timestamp.now.microseconds
     try database.execute(
       sql: "UPDATE apps SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL", arguments: [now, app.description])
-    if database.changesCount > 0 { try addIntent(.destroy, app: app, launch: nil) }
+    guard database.changesCount > 0 else { return }
+    try database.execute(sql: "DELETE FROM domains WHERE app = ?", arguments: [app.description])
+    try addIntent(.destroy, app: app, launch: nil)
   }
 
   /// Removes every row of an app: the end of a destroy.
@@ -44,7 +46,10 @@ extension Ledger {
     try database.execute(sql: "UPDATE apps SET current_release = NULL WHERE id = ?", arguments: [id])
     try database.execute(
       sql: "DELETE FROM release_config WHERE release IN (SELECT id FROM releases WHERE app = ?)", arguments: [id])
-    for table in ["ref_updates", "builds", "releases", "config_values", "formations", "intents", "failures"] {
+    for table in [
+      "ref_updates", "builds", "releases", "config_values", "formations", "intents", "failures", "domains",
+      "route_settings",
+    ] {
       try database.execute(sql: "DELETE FROM \(table) WHERE app = ?", arguments: [id])
     }
     try database.execute(sql: "DELETE FROM apps WHERE id = ?", arguments: [id])

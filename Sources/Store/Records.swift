@@ -18,6 +18,23 @@ public struct AppRecord: Sendable, Equatable {
 
   public var id: AppID { app.id }
   public var name: AppName { app.name }
+
+  public init(
+    app: App, owner: Account, uidIndex: Int, deployBranch: String? = nil, tip: CommitID? = nil,
+    currentRelease: ReleaseID? = nil, createdAt: Timestamp, updatedAt: Timestamp, releasedAt: Timestamp? = nil,
+    deletedAt: Timestamp? = nil
+  ) {
+    self.app = app
+    self.owner = owner
+    self.uidIndex = uidIndex
+    self.deployBranch = deployBranch
+    self.tip = tip
+    self.currentRelease = currentRelease
+    self.createdAt = createdAt
+    self.updatedAt = updatedAt
+    self.releasedAt = releasedAt
+    self.deletedAt = deletedAt
+  }
 }
 
 /// What made a release.

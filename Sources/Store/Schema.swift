@@ -11,6 +11,9 @@ enum Schema {
     migrator.registerMigration("1 first light") { database in
       for statement in installation + apps + releases + builds + changes { try database.execute(sql: statement) }
     }
+    migrator.registerMigration("2 router") { database in
+      for statement in routes { try database.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -135,5 +138,23 @@ enum Schema {
     ) STRICT
     """,
     "CREATE INDEX failures_app ON failures(app)",
+  ]
+
+  private static let routes = [
+    // An empty prefix is the whole host.
+    """
+    CREATE TABLE domains (
+      id TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES apps(id), host TEXT NOT NULL, prefix TEXT NOT NULL,
+      strips INTEGER NOT NULL, account TEXT NOT NULL REFERENCES accounts(id), created_at INTEGER NOT NULL,
+      UNIQUE (host, prefix)
+    ) STRICT
+    """,
+    "CREATE INDEX domains_app ON domains(app)",
+    """
+    CREATE TABLE route_settings (
+      app TEXT PRIMARY KEY REFERENCES apps(id), maintenance INTEGER NOT NULL, settings TEXT NOT NULL,
+      updated_at INTEGER NOT NULL
+    ) STRICT
+    """,
   ]
 }

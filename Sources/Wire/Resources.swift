@@ -52,10 +52,12 @@ public struct AppResource: Codable, Sendable, Equatable {
   public var created_at: String
   public var updated_at: String
   public var released_at: String?
+  /// `PATCH /apps/APP` changes it.
+  public var maintenance: Bool?
 
   public init(
     id: String, name: String, owner: AccountReference, git_url: String, web_url: String, stack: NamedReference,
-    created_at: String, updated_at: String, released_at: String?
+    created_at: String, updated_at: String, released_at: String?, maintenance: Bool? = nil
   ) {
     self.id = id
     self.name = name
@@ -66,6 +68,7 @@ public struct AppResource: Codable, Sendable, Equatable {
     self.created_at = created_at
     self.updated_at = updated_at
     self.released_at = released_at
+    self.maintenance = maintenance
   }
 }
 

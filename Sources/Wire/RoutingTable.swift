@@ -2,8 +2,12 @@ public import Platform
 
 /// What the router and the server say to each other on `run/router.sock`. Only the router's uid may connect.
 public enum RouterRoutes {
-  /// GET `?after=N`, long poll (25 s) → 200 ``RoutingTable`` newer than N, whole or as what changed since N, or 204.
-  public static func table(after generation: UInt64) -> String { "/router/table?after=\(generation)" }
+  /// GET `?after=N`, long poll (25 s) → 200 ``RoutingTable`` newer than N, or 204. A router that says who it is (as in
+  /// ``RouterReport/router``) understands differences: it may be sent what changed since N, if N is what this server
+  /// sent it last. Others are always sent the whole table.
+  public static func table(after generation: UInt64, router: String? = nil) -> String {
+    "/router/table?after=\(generation)" + (router.map { "&router=\($0)" } ?? "")
+  }
   /// POST ``RouterReport`` → 204. Sent when a table is in force, and whenever in-flight counts of draining endpoints change.
   public static let report = "/router/report"
   /// POST, `text/plain`: lines of ``RouterLogLine`` as ``RouterLogLine/encoded`` writes them → 204.

@@ -11,6 +11,8 @@ public enum Wire {
   public static let versionHeader = "Paas-Wire"
   /// The largest JSON body that anybody reads, in bytes.
   public static let maximumJSON = 4 << 20
+  /// The largest routing table, or counters of all its apps, in bytes: ten thousand apps, some with pages of their own.
+  public static let maximumTable = 64 << 20
 
   /// JSON in the form all sockets use: sorted keys, no escaped slashes.
   public static func encode(_ value: some Encodable) throws -> Data {

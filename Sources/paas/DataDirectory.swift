@@ -12,12 +12,10 @@ struct DataDirectory: Sendable {
   var controlSocket: String { run + "/control.sock" }
   var receiverSocket: String { run + "/receiver.sock" }
   var routerSocket: String { run + "/router.sock" }
-  var handoverSocket: String { run + "/handover.sock" }
+  /// The longest of the routers' (``RouterSlot``).
+  var handoverSocket: String { run + "/handover-\(RouterSlot.count).sock" }
   var lockFile: String { run + "/server.lock" }
-  /// Which router serves, and since when; written by the server that started it.
-  var routerRecord: String { run + "/router.json" }
   var routerDirectory: String { run + "/router" }
-  var routerTable: String { routerDirectory + "/table.json" }
   var receiver: String { path + "/receiver" }
   var installationFile: String { path + "/installation" }
 
@@ -40,7 +38,7 @@ struct DataDirectory: Sendable {
     if handoverSocket.utf8.count > 107 {
       throw StartError(
         "the data directory's path is \(path.utf8.count) bytes long, too long for its sockets",
-        next: "choose a --data directory of at most \(107 - "/run/handover.sock".utf8.count) bytes")
+        next: "choose a --data directory of at most \(107 - "/run/handover-4.sock".utf8.count) bytes")
     }
   }
 

@@ -51,7 +51,8 @@ struct Parts: Sendable {
         ssh: dialled(sockets.ssh.address, configuration.domain),
         http: dialled(sockets.http.address, configuration.domain), api: doors.apiAddress,
         bootTimeout: configuration.bootTimeout, stopGrace: configuration.stopGrace,
-        shareDirectory: configuration.share, version: Commands.version, uidBase: uidBase),
+        shareDirectory: configuration.share, version: Commands.version, uidBase: uidBase,
+        reservedHosts: configuration.reservedHosts, openMetrics: configuration.openMetrics),
       store: store, engine: engine, builder: BuildStep(builder, timeout: configuration.buildTimeout), logger: logger)
     return Parts(
       configuration: configuration, sandbox: sandbox, engine: engine, controlPlane: controlPlane, doors: doors,
@@ -61,11 +62,12 @@ struct Parts: Sendable {
   var apiAddress: Address { doors.apiAddress }
 
   /// Serves the API from now on; the answer is the task that does.
-  func serveAPI(receiver: Supervisor, router: Supervisor) -> Task<Void, Never> {
+  func serveAPI(receiver: Supervisor, router: RouterKeeper) -> Task<Void, Never> {
     Task {
       do {
         try await doors.run(
-          controlPlane, pids: { (receiver: await receiver.pid, router: await router.pid) }, logger: logger)
+          controlPlane, pids: { (receiver: await receiver.pid, router: await router.pid) },
+          restartRouter: { try await router.exchange() }, logger: logger)
       } catch is CancellationError {
         // the server ends
       } catch {

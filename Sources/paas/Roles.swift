@@ -42,18 +42,30 @@ struct RouterCommand: AsyncParsableCommand {
   var http: String = "127.0.0.1:8080"
   @Option(help: "Event loops. Default: one per core.")
   var threads: Int?
+  @Option(help: "Networks of proxies in front, CIDR,CIDR,…: what they say in X-Forwarded-* is believed.")
+  var trustedProxies: String?
+  @Flag(help: "Connections begin with a PROXY protocol header; with --trusted-proxies, only theirs may.")
+  var proxyProtocol = false
+  @Option(help: "Write the access log to this file; - is standard output.")
+  var accessLog: String?
   @Option(help: .hidden) var tableFile: String?
   @Option(help: .hidden) var socket: String?
   @Option(help: .hidden) var listenFd: Int32?
   @Option(help: .hidden) var handoverFd: Int32?
+  @Option(help: .hidden) var lifeFd: Int32?
+  @Option(help: .hidden) var tableFrom: String?
   @Option(help: .hidden) var serverUid: UInt32 = 0
 
   func run() async throws {
     if listenFd != nil { try becomeRole("router") }
+    if let lifeFd, let own = ProcessIdentity.current {
+      try Files.writeAll(RouterSlot.lifeLine(own), to: lifeFd, name: "the router's life")
+    }
     do throws(StartError) {
       guard let file = tableFile ?? table else {
         throw StartError("the router has no routing table", next: "name one: --table FILE.json")
       }
+      if let tableFrom { takeOver(tableFrom, as: file) }
       let descriptor: Int32
       if let listenFd {
         descriptor = listenFd
@@ -69,13 +81,25 @@ struct RouterCommand: AsyncParsableCommand {
     }
   }
 
+  /// Starts from the last table of the router before. Without it the server's first answer is the first table.
+  private func takeOver(_ other: String, as file: String) {
+    do {
+      try Files.writeDurably(try Files.read(other, limit: 256 << 20), to: file, mode: 0o600)
+    } catch {
+      unlink(file)
+    }
+  }
+
   private func serve(_ file: String, on descriptor: Int32) async throws(StartError) {
     let status: Int32
     do {
-      status = try await RouterRole.main(
-        RouterConfiguration(
-          listenDescriptors: [descriptor], tableFile: file, socketPath: socket, handoverDescriptor: handoverFd,
-          serverUID: serverUid, threads: threads))
+      var configuration = RouterConfiguration(
+        listenDescriptors: [descriptor], tableFile: file, socketPath: socket, handoverDescriptor: handoverFd,
+        serverUID: serverUid, threads: threads)
+      configuration.trustedProxies = try RouterFlags.networks(trustedProxies ?? "")
+      configuration.acceptsProxyProtocol = proxyProtocol
+      configuration.accessLog = accessLog
+      status = try await RouterRole.main(configuration)
     } catch {
       throw StartError((error as? any Explained)?.message ?? "\(error)", next: (error as? any Explained)?.nextStep)
     }

@@ -4,58 +4,113 @@ import Linux
 import Platform
 import Wire
 
-/// Starts `paas router`, or finds the one that outlived the last server.
+/// Starts `paas router`, or finds those that outlived the last server.
 struct RouterProcess: Sendable {
   let data: DataDirectory
   let users: RoleUsers
   let environment: [String: String]
   let http: Listening
+  let settings: RouterSettings
 
-  /// Who serves, and where; kept in run/router.json so that a new server can find it.
+  /// Who serves, where and how; kept in the slot so that a new server can find it.
   struct Record: Codable, Sendable {
-    var identity: ProcessIdentity
+    /// `nil` until it is started.
+    var identity: ProcessIdentity?
     var http: Address
+    /// ``RouterSettings/fingerprint``; `nil` from a server that knew none.
+    var settings: String?
   }
 
-  func start() throws -> Supervisor.Running {
+  /// A router that lives.
+  struct Living: Sendable {
+    var slot: RouterSlot
+    var record: Record
+    var identity: ProcessIdentity
+    /// A copy of its listening socket; `nil` from one that hands none over: it is ending.
+    var http: Int32?
+  }
+
+  /// Starts one in a free slot. Whoever is killed in between leaves a router that a later server finds: the record is
+  /// there before it, and its life is a lock that it holds.
+  func start() throws -> (running: Supervisor.Running, slot: RouterSlot) {
+    let last = lastSlot
+    let (slot, life) = try takeSlot(after: last)
+    defer { close(life) }
+    var record = Record(identity: nil, http: http.address, settings: settings.fingerprint)
+    try Files.writeDurably(try Wire.encode(record), to: slot.record)
     let log = try checked("open the router's log") {
       open(data.path + "/logs/router-process.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     }
     defer { close(log) }
-    let handover = try Listening.unix(data.handoverSocket)
+    let handover = try Listening.unix(slot.handover)
     defer { close(handover) }
     var request = ChildRequest(
-      path: nil,
-      arguments: [
-        "router", "--socket", data.routerSocket, "--table-file", data.routerTable, "--listen-fd", "3",
-        "--handover-fd", "4", "--server-uid", "\(geteuid())",
-      ], environment: environment, directory: "/", descriptors: [2: log, 3: http.descriptor, 4: handover])
+      path: nil, arguments: arguments(slot, after: last), environment: environment, directory: "/",
+      descriptors: [2: log, 3: http.descriptor, 4: handover, 5: life])
     if users.separate { request.user = (users.router.uid, users.router.gid) }
+    Checkpoint.reach("router.before-start")
     let child = try Child.spawn(request)
+    Checkpoint.reach("router.after-start")
     let identity = ProcessIdentity(pid: child.pid) ?? ProcessIdentity(pid: child.pid, startTime: 0)
     do {
-      let record = Record(identity: identity, http: http.address)
-      try Files.writeDurably(try Wire.encode(record), to: data.routerRecord)
+      record.identity = identity
+      try Files.writeDurably(try Wire.encode(record), to: slot.record)
     } catch {
-      // A router that no later server can find must not live on.
       child.signal(SIGKILL)
       Task { await child.exitStatus() }
       throw error
     }
-    return Supervisor.Running(identity: identity) { _ = await child.exitStatus() }
+    return (Supervisor.Running(identity: identity) { _ = await child.exitStatus() }, slot)
   }
 
-  /// The router of an earlier server of this directory, with a copy of its listening socket; `nil` when none lives.
-  /// One that lives and does not hand its socket over is told to end.
-  static func living(in data: DataDirectory) -> (record: Record, http: Int32)? {
-    guard let record = record(in: data), record.identity.isAlive else { return nil }
-    guard let http = handedOver(by: data.handoverSocket) else {
-      record.identity.signal(SIGTERM)
-      return nil
+  private func arguments(_ slot: RouterSlot, after last: RouterSlot?) -> [String] {
+    var words = [
+      "router", "--socket", data.routerSocket, "--table-file", slot.table, "--listen-fd", "3", "--handover-fd", "4",
+      "--life-fd", "5", "--server-uid", "\(geteuid())",
+    ]
+    if let last, last != slot { words += ["--table-from", last.table] }
+    if !settings.trustedProxies.isEmpty {
+      words += ["--trusted-proxies", settings.trustedProxies.joined(separator: ",")]
     }
-    return (record, http)
+    if settings.acceptsProxyProtocol { words.append("--proxy-protocol") }
+    return words
   }
 
+  /// The slot of the last router first: one that was killed starts again from its own table.
+  private func takeSlot(after last: RouterSlot?) throws -> (RouterSlot, Int32) {
+    let slots = RouterSlot.all(in: data)
+    for slot in slots.filter({ $0 == last }) + slots.filter({ $0 != last }) {
+      if let life = try slot.take() { return (slot, life) }
+    }
+    throw StartError("\(RouterSlot.count) routers are alive", next: "wait until the old ones have drained")
+  }
+
+  /// The slot of the router that was started last, by its record, which only servers write: an older one that drains
+  /// may write its table later.
+  private var lastSlot: RouterSlot? {
+    RouterSlot.all(in: data).compactMap { slot -> (slot: RouterSlot, at: (Int, Int))? in
+      var info = stat()
+      guard lstat(slot.record, &info) == 0 else { return nil }
+      return (slot, (info.st_mtim.tv_sec, info.st_mtim.tv_nsec))
+    }.max { $0.at < $1.at }?.slot
+  }
+
+  /// The routers of earlier servers of this directory, the one to keep first: those that still accept, of these the
+  /// ones that run as this server would run them, of these the youngest.
+  static func living(in data: DataDirectory, users: RoleUsers, settings: RouterSettings) -> [Living] {
+    let found = RouterSlot.all(in: data).compactMap { slot -> Living? in
+      guard let identity = slot.router(ownedBy: users.separate ? users.router.uid : geteuid()),
+        let record = slot.readRecord()
+      else { return nil }
+      return Living(slot: slot, record: record, identity: identity, http: handedOver(by: slot.handover))
+    }
+    func rank(_ living: Living) -> (Int, Int, UInt64) {
+      (living.http == nil ? 0 : 1, living.record.settings == settings.fingerprint ? 1 : 0, living.identity.startTime)
+    }
+    return found.sorted { rank($0) > rank($1) }
+  }
+
+  /// Asks until the router answers: one that was just started takes a moment to serve.
   private static func handedOver(by socket: String) -> Int32? {
     guard let connection = Listening.connectUnix(socket) else { return nil }
     defer { close(connection) }
@@ -67,15 +122,28 @@ struct RouterProcess: Sendable {
     return descriptors[0]
   }
 
-  static func record(in data: DataDirectory) -> Record? {
-    guard let bytes = try? Files.read(data.routerRecord, limit: 4096) else { return nil }  // no record: no router
-    return try? Wire.decode(Record.self, from: .init(bytes))
-  }
-
   /// A router that we did not start: it is watched by pid and start time, as it is not our child.
-  static func adopt(_ record: Record) -> Supervisor.Running {
-    Supervisor.Running(identity: record.identity) {
-      while await !record.identity.ended(within: .seconds(3600)) {}
+  static func adopt(_ identity: ProcessIdentity) -> Supervisor.Running {
+    Supervisor.Running(identity: identity) {
+      while await !identity.ended(within: .seconds(3600)) {}
     }
+  }
+}
+
+/// How a server wants its router to run.
+struct RouterSettings: Sendable, Equatable {
+  /// Networks whose `X-Forwarded-*` is believed.
+  var trustedProxies: [String] = []
+  var acceptsProxyProtocol = false
+  /// Which program this is: version, device, inode, time and size of the executable.
+  var program: String
+
+  /// Two routers with the same one need not be exchanged for each other.
+  var fingerprint: String { "\(program) \(trustedProxies.joined(separator: ",")) \(acceptsProxyProtocol)" }
+
+  static func ownProgram(version: String) -> String {
+    var info = stat()
+    guard stat("/proc/self/exe", &info) == 0 else { return version }
+    return "\(version) \(info.st_dev):\(info.st_ino):\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec):\(info.st_size)"
   }
 }

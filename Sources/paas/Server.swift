@@ -20,7 +20,7 @@ enum Server {
     defer { close(lock) }
     raiseDescriptorLimit()
 
-    let sockets = try Sockets.open(configuration)
+    let sockets = try Sockets.open(configuration, users: users)
     let parts = try await Parts.make(configuration, sockets: sockets, users: users, logger: logger)
     await parts.engine.adopt()
     await parts.controlPlane.start()
@@ -29,15 +29,17 @@ enum Server {
       try ReceiverProcess(data: data, users: users, ssh: sockets.ssh, environment: configuration.receiverEnvironment)
         .start()
     }
-    let router = Supervisor(name: "router", logger: logger) {
-      try RouterProcess(
-        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http
-      ).start()
-    }
+    let router = RouterKeeper(
+      process: RouterProcess(
+        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http,
+        settings: configuration.router), controlPlane: parts.controlPlane, logger: logger)
     let api = parts.serveAPI(receiver: receiver, router: router)
-    try await router.begin(adopting: sockets.living.map(RouterProcess.adopt))
+    try await router.begin(sockets.living)
     try await receiver.begin()
     try await waitUntilServing(sockets, receiver: receiver)
+    if let living = sockets.living.first, living.record.settings != configuration.router.fingerprint {
+      await exchange(router, logger)
+    }
     let reconciler = Task { await parts.controlPlane.run() }
     announce(configuration, sockets, parts)
 
@@ -55,6 +57,15 @@ enum Server {
     }
     api.cancel()
     exit(0)
+  }
+
+  /// The router that outlived the last server is another program, or was started with other flags.
+  private static func exchange(_ router: RouterKeeper, _ logger: Logger) async {
+    do {
+      _ = try await router.exchange()
+    } catch {
+      logger.error("the router of the last server stays", metadata: ["cause": "\(error)"])
+    }
   }
 
   /// Ends every instance that a dead server left; the caller holds the lock.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Commands
 import GitReceiver
 import Glibc
 import Linux
@@ -28,6 +29,14 @@ struct ServerCommand: AsyncParsableCommand {
   var stopGrace: Int?
   @Option(help: "Seconds one build may take. Default: 1800.")
   var buildTimeout: Int?
+  @Option(help: "Networks of proxies in front, CIDR,CIDR,…: what they say in X-Forwarded-* is believed.")
+  var trustedProxies: String?
+  @Flag(help: "Connections begin with a PROXY protocol header; with --trusted-proxies, only theirs may.")
+  var proxyProtocol = false
+  @Option(help: "Host names that no app can have: NAME,NAME,…")
+  var reservedDomains: String?
+  @Flag(help: "GET /metrics on the API address needs no token.")
+  var openMetrics = false
 
   func run() async throws {
     do {
@@ -63,6 +72,8 @@ struct ServerCommand: AsyncParsableCommand {
     }
     let program: String
     do throws(SystemError) { program = try Machine.executablePath() } catch { throw StartError(error.message) }
+    let hasProxyProtocol = try RouterFlags.isOn("PAAS_PROXY_PROTOCOL", environment)
+    let hasOpenMetrics = try RouterFlags.isOn("PAAS_OPEN_METRICS", environment)
     return ServerConfiguration(
       data: try DataDirectory(value(data, "PAAS_DATA", DataDirectory.standard(environment: environment))),
       domain: value(domain, "PAAS_DOMAIN", "localhost"),
@@ -72,7 +83,13 @@ struct ServerCommand: AsyncParsableCommand {
       share: try self.share(environment, program),
       bootTimeout: try seconds(bootTimeout, "PAAS_BOOT_TIMEOUT", 60),
       stopGrace: try seconds(stopGrace, "PAAS_STOP_GRACE", 30),
-      buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800), environment: environment)
+      buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800),
+      router: RouterSettings(
+        trustedProxies: try RouterFlags.networks(value(trustedProxies, "PAAS_TRUSTED_PROXIES", "")),
+        acceptsProxyProtocol: proxyProtocol || hasProxyProtocol,
+        program: RouterSettings.ownProgram(version: Commands.version)),
+      reservedHosts: try RouterFlags.hosts(value(reservedDomains, "PAAS_RESERVED_DOMAINS", "")),
+      openMetrics: openMetrics || hasOpenMetrics, environment: environment)
   }
 }
 

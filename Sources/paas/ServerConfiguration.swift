@@ -17,6 +17,11 @@ struct ServerConfiguration: Sendable {
   var stopGrace: Duration
   /// How long one build may take (B12).
   var buildTimeout: Duration
+  var router: RouterSettings
+  /// Host names that no app can have, beside those of the platform's own addresses.
+  var reservedHosts: [String]
+  /// `GET /metrics` on the API address needs no token.
+  var openMetrics: Bool
   var environment: [String: String]
 
   /// What a role or a child of ours is given: nothing but what it needs to find programs and speak to a person.

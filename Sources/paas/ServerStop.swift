@@ -43,9 +43,14 @@ struct ServerStopCommand: AsyncParsableCommand {
     }
     let lock = try directory.lock()
     defer { close(lock) }
-    if let router = RouterProcess.record(in: directory)?.identity, router.signal(SIGTERM) {
-      _ = await router.ended(within: .seconds(35))
+    let users = try RoleUsers.find()
+    let settings = RouterSettings(program: "")
+    let routers = RouterProcess.living(in: directory, users: users, settings: settings)
+    for router in routers {
+      if let socket = router.http { close(socket) }
+      router.identity.signal(SIGTERM)
     }
+    for router in routers { _ = await router.identity.ended(within: .seconds(35)) }
     await Server.stopLeftovers(in: directory)
     note("Stopped what the last server left running in \(directory.path)\n")
   }

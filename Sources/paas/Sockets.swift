@@ -7,23 +7,28 @@ import Platform
 struct Sockets: Sendable {
   var ssh: Listening
   var http: Listening
-  /// The router of an earlier server, when it lives and listens where this server wants to.
-  var living: RouterProcess.Record?
+  /// The routers of an earlier server that live; the first, if it hands its socket over, listens where this server
+  /// wants to.
+  var living: [RouterProcess.Living]
 
-  static func open(_ configuration: ServerConfiguration) throws(StartError) -> Sockets {
+  static func open(_ configuration: ServerConfiguration, users: RoleUsers) throws(StartError) -> Sockets {
     let ssh = try Listening.tcp(configuration.ssh, option: "--ssh")
-    let found = RouterProcess.living(in: configuration.data)
-    if let found, wants(configuration.http, found.record.http) {
-      let http = Listening(descriptor: found.http, address: found.record.http)
-      return Sockets(ssh: ssh, http: http, living: found.record)
+    let found = RouterProcess.living(in: configuration.data, users: users, settings: configuration.router)
+    for extra in found.dropFirst() { if let descriptor = extra.http { close(descriptor) } }
+    if let first = found.first, let descriptor = first.http, wants(configuration.http, first.record.http) {
+      let http = Listening(descriptor: descriptor, address: first.record.http)
+      return Sockets(ssh: ssh, http: http, living: found)
     }
-    if let found {
-      // The operator asked for another address: the old router drains on its own while a new one starts.
-      close(found.http)
-      found.record.identity.signal(SIGTERM)
+    // Either they are ending already, or the operator asked for another address: they drain while a new one starts.
+    if let descriptor = found.first?.http { close(descriptor) }
+    for old in found { old.identity.signal(SIGTERM) }
+    let leaving = found.map { living in
+      var living = living
+      living.http = nil
+      return living
     }
-    let http = try Listening.tcp(configuration.http, option: "--http", patience: found == nil ? .zero : .seconds(5))
-    return Sockets(ssh: ssh, http: http, living: nil)
+    let http = try Listening.tcp(configuration.http, option: "--http", patience: found.isEmpty ? .zero : .seconds(5))
+    return Sockets(ssh: ssh, http: http, living: leaving)
   }
 
   private static func wants(_ asked: Address, _ has: Address) -> Bool {

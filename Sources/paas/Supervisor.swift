@@ -21,11 +21,14 @@ actor Supervisor {
   /// How often the role has ended by itself.
   private(set) var ends = 0
   private let name: String
-  private let start: @Sendable () throws -> Running
+  private let start: @Sendable () async throws -> Running
   private let logger: Logger
   private var loop: Task<Void, Never>?
+  private var running: Running?
+  /// Which of the roles that followed each other is watched; one that was exchanged is not started again.
+  private var turn = 0
 
-  init(name: String, logger: Logger, start: @escaping @Sendable () throws -> Running) {
+  init(name: String, logger: Logger, start: @escaping @Sendable () async throws -> Running) {
     self.name = name
     self.logger = logger
     self.start = start
@@ -36,36 +39,63 @@ actor Supervisor {
   }
 
   /// Starts the role, or takes one that lives already. Throws when the very first start fails.
-  func begin(adopting found: Running? = nil) throws {
-    let first = try found ?? start()
-    state = .running(first.identity)
-    loop = Task { await self.keepAlive(first) }
+  func begin(adopting found: Running? = nil) async throws {
+    let first: Running
+    if let found { first = found } else { first = try await start() }
+    watch(first)
   }
 
-  private func keepAlive(_ first: Running) async {
+  /// Watches another one from now on, that runs already; returns the present one, which is the caller's to end. `nil`
+  /// when there is none, or the supervisor has stopped.
+  func exchange(for new: Running) -> Running? {
+    if state == .stopped { return nil }
+    let old = if case .running = state { running } else { Running?.none }
+    watch(new)
+    return old
+  }
+
+  private func watch(_ next: Running) {
+    state = .running(next.identity)
+    running = next
+    turn += 1
+    let turn = turn
+    loop = Task { await self.keepAlive(next, turn) }
+  }
+
+  private func isOver(_ turn: Int) -> Bool { state == .stopped || self.turn != turn }
+
+  private func keepAlive(_ first: Running, _ turn: Int) async {
     var running = first
     var delay = Duration.milliseconds(100)
-    while state != .stopped {
+    while !isOver(turn) {
       let since = ContinuousClock.now
       await running.ended()
-      guard state != .stopped else { return }
+      guard !isOver(turn) else { return }
       logger.error("role ended, starting it again", metadata: ["role": "\(name)", "pid": "\(running.identity.pid)"])
       state = .waiting
       ends += 1
       delay = .now - since > .seconds(10) ? .milliseconds(100) : min(delay * 2, .seconds(5))
-      guard let next = await restart(after: delay) else { return }
+      guard let next = await restart(after: delay, turn) else { return }
       running = next
+      self.running = next
       state = .running(next.identity)
     }
   }
 
   /// Tries until a start succeeds; `nil` when the role is stopped meanwhile.
-  private func restart(after first: Duration) async -> Running? {
+  private func restart(after first: Duration, _ turn: Int) async -> Running? {
     var delay = first
-    while state != .stopped {
+    while !isOver(turn) {
       try? await Task.sleep(for: delay)  // cancelled: the loop condition decides
-      guard state != .stopped else { return nil }
-      do { return try start() } catch {
+      guard !isOver(turn) else { return nil }
+      do {
+        let next = try await start()
+        guard isOver(turn) else { return next }
+        // Meanwhile somebody stopped us, or brought another one.
+        next.identity.signal(SIGTERM)
+        Task { await next.ended() }
+        return nil
+      } catch {
         logger.error("role does not start", metadata: ["role": "\(name)", "error": "\(error)"])
         delay = min(delay * 2, .seconds(5))
       }

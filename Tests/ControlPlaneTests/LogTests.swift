@@ -38,9 +38,8 @@ import Wire
 
       """, "web.1.\(Self.instance).log", app, here)
     try write("2026-01-16T15:13:47+00:00 stdout F web.1\tState changed\n", "paas.log", app, here)
-    await here.plane.routerLogs([
-      RouterLogLine(app: app, at: Timestamp(microseconds: 1_768_576_429_000_000), text: "at=info method=GET")
-    ])
+    let line = RouterLogLine(app: app, at: Timestamp(microseconds: 1_768_576_429_000_000), text: "at=info method=GET")
+    await here.plane.routerLogs(Array(line.encoded.utf8))
     try write("junk that is no log line\n", "notes.txt", app, here)
     #expect(
       try await read(here) == [

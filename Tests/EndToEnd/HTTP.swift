@@ -11,12 +11,14 @@ struct Answer: Sendable, Equatable {
 /// One request over a new connection to loopback, with the Host header of an app. A plain socket: nothing is retried
 /// or reused behind the test's back.
 enum HTTP {
-  static func get(_ path: String = "/", host: String, port: Int, timeout: Int = 60) async -> Answer? {
-    await blocking { getNow(path, host: host, port: port, timeout: timeout) }
+  static func get(
+    _ path: String = "/", host: String, port: Int, headers: [String] = [], timeout: Int = 60
+  ) async -> Answer? {
+    await blocking { getNow(path, host: host, port: port, headers: headers, timeout: timeout) }
   }
 
   /// `nil` when the connection failed or the answer was cut short.
-  static func getNow(_ path: String, host: String, port: Int, timeout: Int) -> Answer? {
+  static func getNow(_ path: String, host: String, port: Int, headers: [String] = [], timeout: Int) -> Answer? {
     let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard connection >= 0 else { return nil }
     defer { close(connection) }
@@ -32,7 +34,8 @@ enum HTTP {
       }
     }
     guard connected == 0 else { return nil }
-    let request = Array("GET \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n".utf8)
+    let lines = ["GET \(path) HTTP/1.1", "Host: \(host)", "Connection: close"] + headers
+    let request = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     guard send(connection, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return nil }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 16 << 10)

@@ -64,13 +64,13 @@ final class Installation: Sendable {
   var key: String { scratch + "/id_ed25519" }
 
   /// Starts (again) and waits for the line that says it serves.
-  func start(environment: [String: String] = [:]) async throws {
+  func start(environment: [String: String] = [:], binary: String = Installation.binary) async throws {
     let arguments =
       [
-        "-c", "exec \"$0\" server \"$@\" 2>>\(scratch)/server.log", Self.binary, "--data", data, "--http",
+        "-c", "exec \"$0\" server \"$@\" 2>>\(scratch)/server.log", binary, "--data", data, "--http",
         "127.0.0.1:0",
         "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0", "--stop-grace", "5",
-      ] + flags
+      ] + flags + (binary == Self.binary ? [] : ["--share", Self.root])
     let server = try Program.start("/bin/sh", arguments, environment: environment, user: user)
     try await eventually("the server says that it is ready") {
       if server.out.text.contains("\n") { return true }

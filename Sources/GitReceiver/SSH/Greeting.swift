@@ -11,6 +11,7 @@ enum Greeting {
         ps, ps:scale web=2, ps:restart          its processes
         config, config:set KEY=VALUE            its config vars
         releases, rollback [vN]                 its releases
+        domains, domains:add HOST               its names
         logs [-t]                               what it says
         run -- COMMAND                          one process in its environment
         keys, keys:add                          your keys

@@ -1,0 +1,106 @@
+import Glibc
+import Linux
+import Platform
+import Testing
+import Wire
+
+extension EndToEnd {
+  /// One router takes the other's place, in order or not.
+  @Suite(
+    "What a change of routers costs", .tags(.sandbox), .enabled("needs a sandbox", { await SandboxHere.available() }))
+  struct RouterChangeTests {
+    private func router(_ paas: Installation) async throws -> ProcessIdentity {
+      let platform = try await paas.json(PlatformResource.self, ["platform"])
+      return try #require(platform.router_pid.flatMap { ProcessIdentity(pid: $0) })
+    }
+
+    private func ended(_ router: ProcessIdentity) async throws {
+      try await eventually("the old router has drained", within: .seconds(50)) { !router.isAlive }
+    }
+
+    @Test("router:restart under load over new connections loses no request and refuses no connection")
+    func restart() async throws {
+      try await Installation.with { paas in
+        try await Source.node("busy", answering: "here", in: paas).deploy()
+        let load = Load(host: "busy.localhost", port: try await paas.port("http"), perSecond: 100)
+        for _ in 0..<3 {
+          let old = try await router(paas)
+          let restarted = try await paas.paas(["router:restart"])
+          #expect(restarted.status == 0, "\(restarted)")
+          #expect(try await router(paas) != old)
+          try await ended(old)
+          let served = load.count
+          try await eventually("the load goes on") { load.count >= served + 50 }
+        }
+        let result = await load.stop()
+        #expect(result.answers.count >= 150 && result.failures.isEmpty, "\(result.failures)")
+      }
+    }
+
+    @Test("a killed router is back within a second, and then nothing is refused")
+    func killed() async throws {
+      try await Installation.with { paas in
+        try await Source.node("again", answering: "here", in: paas).deploy()
+        let old = try await router(paas)
+        let since = ContinuousClock.now
+        old.signal(SIGKILL)
+        // The socket is the server's too: the connection waits in its queue until somebody accepts.
+        #expect(try await paas.get(app: "again")?.body == "here")
+        #expect(ContinuousClock.now - since < .seconds(Self.allowance))
+        #expect(try await router(paas) != old)
+      }
+    }
+
+    /// A debug binary on a busy machine takes several times as long to start.
+    private static let allowance: Int64 = Machine.environment["PAAS_BINARY"] == nil ? 5 : 1
+
+    @Test("a server of another program takes the router's sockets and exchanges it under load")
+    func upgrade() async throws {
+      try await Installation.with { paas in
+        try await Source.node("newer", answering: "here", in: paas).deploy()
+        let old = try await router(paas)
+        let other = paas.scratch + "/paas"
+        #expect(try await Program.run("/bin/cp", [Installation.binary, other]).status == 0)
+        let load = Load(host: "newer.localhost", port: try await paas.port("http"))
+        #expect(try await paas.paas(["server:stop", "--data", paas.data]).status == 0)
+        try await paas.start(binary: other)
+        #expect(try await router(paas) != old)
+        try await ended(old)
+        let result = await load.stop()
+        #expect(result.failures.isEmpty, "\(result.failures)")
+      }
+    }
+
+    @Test("a server that is killed right after it started a router leaves one that the next server finds")
+    func killedInBetween() async throws {
+      try await Installation.with { paas in
+        try await Source.node("found", answering: "here", in: paas).deploy()
+        #expect(try await paas.paas(["server:stop", "--all", "--data", paas.data]).status == 0)
+        let reached = paas.scratch + "/reached"
+        let half = try Program.start(
+          Installation.binary,
+          ["server", "--data", paas.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--api", "127.0.0.1:0"],
+          environment: ["PAAS_CHECKPOINT": "router.after-start", "PAAS_CHECKPOINT_FILE": reached], user: paas.user)
+        try await eventually("the server has started a router") { Files.exists(reached) }
+        half.child.signal(SIGKILL)
+        _ = await half.child.exitStatus()
+        try await paas.start()
+        try await eventually("the app is back") { try await paas.get(app: "found")?.body == "here" }
+        #expect(try await Program.run("/usr/bin/pgrep", ["-fc", "paas router --socket \(paas.data)/"]).out == "1\n")
+      }
+    }
+
+    @Test("after kill -9 of server and router both come back, and the next server has one router")
+    func bothKilled() async throws {
+      try await Installation.with { paas in
+        try await Source.node("both", answering: "here", in: paas).deploy()
+        let old = try await router(paas)
+        try await paas.killServer()
+        old.signal(SIGKILL)
+        try await paas.start()
+        #expect(try await router(paas) != old)
+        try await eventually("the app is back") { try await paas.get(app: "both")?.body == "here" }
+      }
+    }
+  }
+}
