@@ -202,6 +202,10 @@ final class ClientConnection: ChannelInboundHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
     exchange?.clientWritable()
+    if case .idle = state {
+      pump()
+      readIfWanted()
+    }
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -264,7 +268,8 @@ final class ClientConnection: ChannelInboundHandler {
       }
       return taken.bytes > 0
     case .introduction: return inbox.readableBytes > 0 && introduce()
-    case .idle: return inbox.readableBytes > 0 && begin()
+    // A client that asks and asks, and reads no answer, waits.
+    case .idle: return inbox.readableBytes > 0 && isWritable && begin()
     }
   }
 
@@ -345,7 +350,8 @@ final class ClientConnection: ChannelInboundHandler {
 
   func readIfWanted() {
     switch state {
-    case .idle, .introduction, .lingering: read()
+    case .idle: if isWritable { read() }
+    case .introduction, .lingering: read()
     case .exchanging:
       // Behind a whole request only the client's end is waited for; a body is read as far as it is taken.
       // What is left of a body that is taken is the beginning of a trailer section.
