@@ -25,6 +25,7 @@ final class AccessLog: Sendable {
   private let state = Mutex(State())
   private let full = Atomic<Bool>(false)
   private let lost = Atomic<Int>(0)
+  private let stopped = Atomic<Bool>(false)
   private let waiting = DispatchSemaphore(value: 0)
 
   init(_ style: Style, limit: Int) {
@@ -77,7 +78,11 @@ final class AccessLog: Sendable {
   func write(to descriptor: Int32) {
     while true {
       waiting.wait()
-      guard let piece = take(most: 1 << 20) else { return }
+      guard let piece = take(most: 1 << 20) else {
+        // Nothing may also mean that several pieces went at once.
+        if stopped.load(ordering: .acquiring) { return }
+        continue
+      }
       piece.withUnsafeReadableBytes { bytes in
         var offset = 0
         while offset < bytes.count {
@@ -91,7 +96,10 @@ final class AccessLog: Sendable {
   }
 
   /// What waits is still written.
-  func stopWriting() { waiting.signal() }
+  func stopWriting() {
+    stopped.store(true, ordering: .releasing)
+    waiting.signal()
+  }
 }
 
 /// The access log of one event loop: lines are put together in a buffer of its own, and handed on when that is full or

@@ -49,13 +49,17 @@ final class Backend: Sendable {
 
   func succeeded() {
     guard isSuspect.load(ordering: .relaxed) else { return }
-    health.withLock { $0.succeeded() }
-    isSuspect.store(false, ordering: .relaxed)
+    health.withLock { health in
+      health.succeeded()
+      isSuspect.store(false, ordering: .relaxed)
+    }
   }
 
   func failed(at now: NIODeadline) {
-    health.withLock { $0.failed(at: now) }
-    isSuspect.store(true, ordering: .relaxed)
+    health.withLock { health in
+      health.failed(at: now)
+      isSuspect.store(true, ordering: .relaxed)
+    }
   }
 
   /// It may be chosen: it is well, or its time away is over and this request is the one that tries.
@@ -82,6 +86,8 @@ struct Ejection: Sendable, Equatable {
   private var failures = 0
   private var pause = Self.shortest
   private var until: NIODeadline?
+  /// One request is on its way to see how it is.
+  private var isTrying = false
 
   mutating func succeeded() { self = Ejection() }
 
@@ -89,8 +95,9 @@ struct Ejection: Sendable, Equatable {
     failures += 1
     guard failures >= Self.threshold else { return }
     // Further failures of requests that were under way already do not lengthen it.
-    if let until, now < until, failures > Self.threshold { return }
-    if failures > Self.threshold { pause = min(pause + pause, Self.longest) }
+    if let until, now < until, !isTrying { return }
+    if isTrying { pause = min(pause + pause, Self.longest) }
+    isTrying = false
     until = now + pause
   }
 
@@ -101,6 +108,7 @@ struct Ejection: Sendable, Equatable {
     guard let end = until else { return true }
     guard now >= end else { return false }
     until = now + Self.trial
+    isTrying = true
     return true
   }
 }

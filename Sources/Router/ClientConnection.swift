@@ -28,8 +28,6 @@ final class ClientConnection: ChannelInboundHandler {
   var headEnd = HeadEnd()
   /// The client will send nothing more.
   var inputEnded = false
-  /// A request has come on this connection.
-  private var hasAsked = false
   private var isPumping = false
   /// A read was asked for, and nothing has come since.
   private var isReading = false
@@ -72,10 +70,10 @@ final class ClientConnection: ChannelInboundHandler {
     guard case .exchanging = state else { return }
     exchange = nil
     if close, isLast, inbox.readableBytes == 0 { return finish() }
-    if close || worker.isDraining || (inputEnded && inbox.readableBytes == 0) { return linger() }
+    if close || (inputEnded && inbox.readableBytes == 0) { return linger() }
     state = .idle
     headEnd.reset()
-    expect(.cut, worker.times.keepAlive)
+    expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
     if isPumping { return }
     if inbox.readableBytes > 0 { pump() }
     readIfWanted()
@@ -133,12 +131,11 @@ final class ClientConnection: ChannelInboundHandler {
 
   // MARK: for the worker
 
-  /// A client between two requests is let go. One that has just come may have a request on its way, which no other
-  /// router would get: it is served, and told to close.
+  /// A client between two requests may have one on its way, which no other router would get: for a moment it is still
+  /// served, and told to close.
   func drain() {
     switch state {
-    case .idle where hasAsked && inbox.readableBytes == 0: context?.close(promise: nil)
-    case .idle, .introduction: expect(.cut, min(worker.times.head, .seconds(5)))
+    case .idle, .introduction: expect(.cut, worker.times.farewell)
     default: break
     }
   }
@@ -176,7 +173,8 @@ final class ClientConnection: ChannelInboundHandler {
       guard isTrusted || worker.shared.trusted.isEmpty else { return context.close(promise: nil) }
       state = .introduction
     }
-    expect(.cut, worker.times.keepAlive)
+    let first = worker.isDraining ? worker.times.farewell : worker.times.keepAlive
+    expect(.cut, worker.shared.acceptsProxyProtocol ? min(first, worker.times.head) : first)
     read()
   }
 
@@ -202,21 +200,34 @@ final class ClientConnection: ChannelInboundHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
     exchange?.clientWritable()
-    if case .idle = state {
-      pump()
-      readIfWanted()
-    }
+    guard case .idle = state else { return }
+    if inputEnded { return endOfInput() }
+    pump()
+    readIfWanted()
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     guard event as? ChannelEvent == .inputClosed else { return context.fireUserInboundEventTriggered(event) }
     inputEnded = true
     switch state {
-    case .idle, .introduction, .lingering: context.close(promise: nil)
+    case .idle: endOfInput()
+    case .introduction: context.close(promise: nil)
+    case .lingering: closeAfterFlush()
     case .tunnelling: exchange?.tunnelEnded(fromClient: true)
     case .exchanging: if let exchange, !exchange.requestEnded { pump() }
     case .closed: break
     }
+  }
+
+  /// Between requests, and no further one will come but those that are here already. The last answer may still be on its
+  /// way.
+  private func endOfInput() {
+    pump()
+    guard case .idle = state, isWritable else { return }
+    state = .lingering
+    inbox = ByteBuffer()
+    expect(.cut, worker.times.idle)
+    closeAfterFlush()
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -276,15 +287,19 @@ final class ClientConnection: ChannelInboundHandler {
   private func introduce() -> Bool {
     let bytes = inbox
     switch ProxyHeader.read(bytes.readableBytesSpan) {
-    case .incomplete:
-      if headEnd.seen == 0 { expect(.cut, worker.times.head) }
-      return false
+    case .incomplete: return false
     case .malformed:
       answer(.refused(.proxyHeader))
       return false
     case .source(let source):
       inbox.moveReaderIndex(forwardBy: source.length)
-      if let address = source.address { origin.address = Array(address.utf8) }
+      if let named = source.address {
+        origin.address = Array(named.utf8)
+        guard count(as: IPAddress(named)) else {
+          cut()
+          return false
+        }
+      }
       if let port = source.port { origin.port = port }
       // The balancer is known by its socket; whom it speaks for is not a proxy of ours.
       origin.isTrusted = source.address == nil && origin.isTrusted
@@ -293,10 +308,22 @@ final class ClientConnection: ChannelInboundHandler {
     }
   }
 
+  /// The balancer's own address gives way to its client's, which is whom the limit is for.
+  private func count(as client: IPAddress?) -> Bool {
+    guard let client else { return true }
+    worker.shared.connections.leave(address)
+    address = client
+    isCounted = worker.shared.connections.enter(client)
+    return isCounted
+  }
+
   /// A request's head, if it is all there.
   private func begin() -> Bool {
     skipEmptyLines()
     guard inbox.readableBytes > 0 else { return false }
+    if inbox.readableBytes == 1, inbox.getInteger(at: inbox.readerIndex, as: UInt8.self) == 13 {
+      return false  // half of an empty line
+    }
     let bytes = inbox
     if headEnd.seen > 0 {
       switch headEnd.look(at: bytes.readableBytesSpan) {
@@ -319,7 +346,6 @@ final class ClientConnection: ChannelInboundHandler {
       return false
     case .complete:
       headEnd.reset()
-      hasAsked = true
       let exchange = worker.makeExchange(for: self)
       self.exchange = exchange
       state = .exchanging

@@ -34,24 +34,32 @@ final class DataPlane: Sendable {
     self.workers = workers
   }
 
-  /// Serves on listening sockets. Each is duplicated, once per event loop: the caller keeps its own descriptors, and a
-  /// loop serves what it has accepted itself, so that no connection ever changes threads.
+  /// Serves on listening sockets. Each is duplicated: the caller keeps its own descriptors. One loop accepts and deals
+  /// the connections out to all; a connection stays with its loop.
   func listen(on descriptors: [Int32]) async throws -> [any Channel] {
+    guard let first = workers.first else { return [] }
     var channels: [any Channel] = []
     for descriptor in descriptors {
-      for worker in workers {
-        let copy = try checked("duplicate the listening socket") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
-        let bootstrap = ServerBootstrap(group: worker.loop)
-          .serverChannelOption(.backlog, value: 4096)
-          .serverChannelOption(.maxMessagesPerRead, value: 16)
-          .serverChannelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-              guard let mine = worker.box.value else { throw ChannelError.ioOnClosedChannel }
-              try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), ClientSetup(mine)])
-            }
+      let copy = try checked("duplicate the listening socket") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
+      let bootstrap = ServerBootstrap(group: first.loop, childGroup: group)
+        .serverChannelOption(.backlog, value: 4096)
+        .serverChannelOption(.maxMessagesPerRead, value: 16)
+        .serverChannelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            guard let mine = first.box.value else { throw ChannelError.ioOnClosedChannel }
+            try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), ClientSetup(mine)])
           }
-        channels.append(try await bootstrap.withBoundSocket(copy).get())
-      }
+        }
+        .childChannelInitializer { [workers] channel in
+          // Those of the accepting loop are ready already.
+          if channel.eventLoop === first.loop { return channel.eventLoop.makeSucceededVoidFuture() }
+          return channel.eventLoop.makeCompletedFuture {
+            let mine = workers.first { $0.loop === channel.eventLoop }
+            guard let worker = mine?.box.value else { throw ChannelError.ioOnClosedChannel }
+            try ClientSetup.prepare(channel, worker)
+          }
+        }
+      channels.append(try await bootstrap.withBoundSocket(copy).get())
     }
     return channels
   }
@@ -71,6 +79,7 @@ final class DataPlane: Sendable {
       if open == 0 { break }
       try await Task.sleep(for: .milliseconds(20))  // looked at again until the deadline
     }
+    try await onEachLoop { $0.log.flush() }
   }
 
   func shutdown() async throws {
@@ -104,8 +113,8 @@ final class DataPlane: Sendable {
   }
 }
 
-/// Makes accepted connections ready. A bootstrap's own options and initializer would do the same with a dozen futures
-/// per connection, which was a tenth of what a new connection costs.
+/// Makes accepted connections ready that stay on the loop that accepts. A bootstrap's own options and initializer would
+/// do the same with a dozen futures per connection, which was a tenth of what a new connection costs.
 private final class ClientSetup: ChannelInboundHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel
@@ -117,16 +126,21 @@ private final class ClientSetup: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let channel = unwrapInboundIn(data)
     do {
-      guard let options = channel.syncOptions else { throw ChannelError.ioOnClosedChannel }
-      try options.setOption(.autoRead, value: false)
-      try options.setOption(.allowRemoteHalfClosure, value: true)
-      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
-      try options.setOption(.writeBufferWaterMark, value: .bodies)
-      try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
+      if channel.eventLoop === context.eventLoop { try Self.prepare(channel, worker) }
       context.fireChannelRead(data)
     } catch {
       channel.close(promise: nil)
     }
+  }
+
+  /// On the channel's own loop.
+  static func prepare(_ channel: any Channel, _ worker: LoopWorker) throws {
+    guard let options = channel.syncOptions else { throw ChannelError.ioOnClosedChannel }
+    try options.setOption(.autoRead, value: false)
+    try options.setOption(.allowRemoteHalfClosure, value: true)
+    try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+    try options.setOption(.writeBufferWaterMark, value: .bodies)
+    try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
   }
 }
 

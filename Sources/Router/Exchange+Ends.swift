@@ -115,7 +115,7 @@ extension Exchange {
     tried.removeAll(keepingCapacity: true)
     needsFresh = false
     isConnecting = false
-    holdsGate = false
+    gate = nil
     plan = nil
     responseBody = .none
     status = 0

@@ -274,7 +274,9 @@ extension Exchange {
     }
     connection = nil
     lost.close()
-    let wasStale = lost.isReused && !sawResponse
+    // An instance that closed an idle connection did so when the request was on its way; one that closes later has
+    // perhaps begun with it.
+    let wasStale = lost.isReused && !sawResponse && worker.now - attached < .seconds(1)
     if !wasStale { upstream?.backend.failed(at: worker.now) }
     releaseBackend()
     failed(.closedWithoutResponse(reused: wasStale))

@@ -41,7 +41,7 @@ extension Exchange {
     guard let app, !isOver else { return }
     if let most = app.route.settings.concurrency {
       let now = app.route.gate.inFlight.add(1, ordering: .relaxed).newValue
-      holdsGate = true
+      gate = app.route.gate
       if now > most { return answer(.tooMany) }
     }
     attempt()
@@ -70,16 +70,19 @@ extension Exchange {
     leaveGate()
     app = nil
     preferred = nil
-    guard RequestParser.parse(bytes, limits: worker.headLimits, into: worker.requestHead) == .complete else {
+    guard RequestParser.parse(bytes, limits: .own, into: worker.requestHead) == .complete else {
       return answer(.unknownHost)
     }
-    _ = route(bytes, worker.requestHead)
+    // A path that a mount has taken away is not there any more: the client has to ask again.
+    let isStripped = written.isStripped
+    guard route(bytes, worker.requestHead) == 0, !isStripped else { return answer(.unavailable(.platformError)) }
+    tried.removeAll(keepingCapacity: true)
     start()
   }
 
   func leaveGate() {
-    if holdsGate { app?.route.gate.inFlight.subtract(1, ordering: .relaxed) }
-    holdsGate = false
+    gate?.inFlight.subtract(1, ordering: .relaxed)
+    gate = nil
   }
 
   /// The app as it is now; `nil` when the host is no longer its own. The path was looked at when the request came: what
@@ -110,7 +113,7 @@ extension Exchange {
     if let connection = chosen.take() {
       guard needsFresh else { return attach(connection) }
       // A server of one thread may sit on this one; it could not take a new one beside it.
-      connection.close()
+      connection.closeUnused()
     }
     connect(to: chosen)
   }
@@ -154,7 +157,7 @@ extension Exchange {
       switch result {
       case .success(let connection): attach(connection)
       case .failure(let error):
-        chosen.backend.failed(at: worker.now)
+        if error != .exhausted { chosen.backend.failed(at: worker.now) }
         releaseBackend()
         tried.append(ObjectIdentifier(chosen.backend))
         failed(error == .timeout ? .connectTimeout : .refused)
@@ -167,6 +170,7 @@ extension Exchange {
     self.connection = connection
     connection.attach(self)
     connected = connected ?? worker.now
+    attached = worker.now
     sawResponse = false
     connection.write(head)
     if requestEnded { awaitFirstByte() } else { awaitBody() }
@@ -198,8 +202,10 @@ extension Exchange {
 
   private func again(after pause: TimeAmount) {
     let mine = stamp
+    turn &+= 1
+    let now = turn
     worker.loop.assumeIsolated().scheduleTask(in: pause) { [self] in
-      guard mine == stamp, isHeld else { return }
+      guard mine == stamp, now == turn, isHeld else { return }
       worker.tick()
       attempt()
     }

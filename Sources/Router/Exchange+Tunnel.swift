@@ -21,7 +21,7 @@ extension Exchange {
     connection?.flush()
     connection?.read()
     client?.readIfWanted()
-    if clientEnded { connection?.endOutput() }
+    if client?.inputEnded == true { tunnelEnded(fromClient: true) }
   }
 
   func tunnelBytes(_ buffer: ByteBuffer, fromClient: Bool) {
@@ -81,7 +81,7 @@ extension ClientConnection {
     exchange = nil
     guard !isClosed else { return }
     state = .closed
-    expect(.cut, worker.times.linger)
+    expect(.cut, worker.times.idle)
     closeAfterFlush()
   }
 }

@@ -51,7 +51,12 @@ final class Exchange {
   /// The next connection must be a new one.
   var needsFresh = false
   var isConnecting = false
-  var holdsGate = false
+  /// Where it is counted for its app's limit of concurrency.
+  var gate: Route.Gate?
+  /// Counts the times it was held: only the last one's timer counts.
+  var turn = 0
+  /// Where the worker keeps it while it is held.
+  var heldIndex = 0
   var isHeld = false {
     didSet { if isHeld != oldValue { worker.heldChanged(self, isHeld: isHeld) } }
   }
@@ -74,6 +79,8 @@ final class Exchange {
   // Times.
   var arrived = NIODeadline.distantPast
   var connected: NIODeadline?
+  /// When the request was written to the instance.
+  var attached = NIODeadline.distantPast
 
   init(worker: LoopWorker) { self.worker = worker }
 
@@ -85,7 +92,7 @@ final class Exchange {
     let request = worker.requestHead
     arrived = worker.now
     asker = ResponsePlan.Asker(
-      isHead: bytes.equals(request.method, "head"), isOld: request.isOld, keepsAlive: request.keepsAlive)
+      isHead: bytes.isExactly(request.method, "HEAD"), isOld: request.isOld, keepsAlive: request.keepsAlive)
     wantsUpgrade = request.flags.contains(.mayUpgrade)
     expectsContinue = request.flags.contains(.expectsContinue) && !request.isOld
     mayResend = request.mayResend(bytes)
@@ -232,6 +239,9 @@ final class Exchange {
   /// H28 for a body that comes too slowly; H15 when it is the instance that takes nothing of it.
   func judgeBody() {
     guard !isOver, !requestEnded else { return }
+    if plan != nil { return awaitBytes() }
+    // Who has asked to be told to go on waits rightly.
+    if expectsContinue, !sawResponse, bytesIn == 0 { return timedOut(.requestTimeout) }
     let moved = bytesIn &- judgedBytes
     let isBlocked = !(connection?.isWritable ?? false)
     if isBlocked, moved == 0 { return timedOut(.idleConnection) }

@@ -13,7 +13,7 @@ extension LoopWorker {
     let head = exchange.head
     let bytes = head.readableBytesSpan
     var accept: String?
-    if RequestParser.parse(bytes, limits: headLimits, into: requestHead) == .complete,
+    if RequestParser.parse(bytes, limits: .own, into: requestHead) == .complete,
       let range = requestHead.first(.accept)
     {
       accept = bytes.text(range)
@@ -55,7 +55,7 @@ extension LoopWorker {
     let users = app.route.settings.users
     let head = exchange.head
     let bytes = head.readableBytesSpan
-    guard RequestParser.parse(bytes, limits: headLimits, into: requestHead) == .complete,
+    guard RequestParser.parse(bytes, limits: .own, into: requestHead) == .complete,
       let range = requestHead.first(.authorization), let credentials = Credentials(authorization: bytes.text(range))
     else {
       exchange.answer(.unauthorized(app.route.name.description))

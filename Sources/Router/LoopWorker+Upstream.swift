@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 
@@ -16,6 +17,8 @@ extension ChannelOptions.Types.WriteBufferWaterMark {
 /// Why a connection to an instance could not be made.
 enum ConnectFailure: Error, Equatable {
   case refused, timeout
+  /// The instance was not even asked: descriptors, ports or memory have run out here.
+  case exhausted
 }
 
 extension LoopWorker {
@@ -43,7 +46,7 @@ extension LoopWorker {
         tick()
         switch result {
         case .success: done(.success(connection.value))
-        case .failure(let error): done(.failure(Self.isTimeout(error) ? .timeout : .refused))
+        case .failure(let error): done(.failure(Self.kind(of: error)))
         }
       }
   }
@@ -54,11 +57,13 @@ extension LoopWorker {
     if isDraining || !connection.upstream.giveBack(connection, most: limits.upstreamConnections) { connection.close() }
   }
 
-  private static func isTimeout(_ error: any Error) -> Bool {
-    if case .connectTimeout = error as? ChannelError { return true }
-    guard let error = error as? NIOConnectionError else { return false }
-    return error.connectionErrors.contains {
-      if case .connectTimeout = $0.error as? ChannelError { true } else { false }
+  private static func kind(of error: any Error) -> ConnectFailure {
+    let causes = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+    for cause in causes {
+      if case .connectTimeout = cause as? ChannelError { return .timeout }
+      let number = (cause as? IOError)?.errnoCode
+      if [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL].contains(number) { return .exhausted }
     }
+    return .refused
   }
 }

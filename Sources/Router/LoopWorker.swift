@@ -28,7 +28,7 @@ final class Shared: Sendable {
 
 /// The limits as NIO counts time.
 struct LoopTimes {
-  let firstByte, idle, connect, keepAlive, head, body, upstreamIdle, linger, tick: TimeAmount
+  let firstByte, idle, connect, keepAlive, head, body, upstreamIdle, linger, farewell, tick: TimeAmount
 
   init(_ limits: RouterLimits) {
     firstByte = TimeAmount(limits.firstByte)
@@ -39,7 +39,8 @@ struct LoopTimes {
     body = TimeAmount(limits.body)
     upstreamIdle = TimeAmount(limits.upstreamIdle)
     linger = TimeAmount(limits.linger)
-    let shortest = [firstByte, idle, keepAlive, head, body, upstreamIdle, linger].min() ?? .milliseconds(500)
+    farewell = min(TimeAmount(limits.farewell), keepAlive)
+    let shortest = [firstByte, idle, keepAlive, head, body, upstreamIdle, linger, farewell].min() ?? .milliseconds(500)
     tick = max(.milliseconds(10), min(.milliseconds(500), .nanoseconds(shortest.nanoseconds / 4)))
   }
 }
@@ -110,7 +111,7 @@ final class LoopWorker {
         }
       }
     }
-    for exchange in held { exchange.attempt() }
+    for exchange in held where exchange.isHeld { exchange.attempt() }
   }
 
   /// The loop's own view of a route.
@@ -142,7 +143,13 @@ final class LoopWorker {
 
   func heldChanged(_ exchange: Exchange, isHeld: Bool) {
     shared.held.add(isHeld ? 1 : -1, ordering: .relaxed)
-    if isHeld { held.append(exchange) } else { held.removeAll { $0 === exchange } }
+    if isHeld {
+      exchange.heldIndex = held.count
+      held.append(exchange)
+    } else if let last = held.popLast(), last !== exchange {
+      held[exchange.heldIndex] = last
+      last.heldIndex = exchange.heldIndex
+    }
   }
 
   /// An empty buffer to write into. Its memory comes back with ``giveScratch(_:)``.

@@ -1,15 +1,17 @@
 import Crypto
 import FoundationEssentials
+import Glibc
 import Linux
 import NIOCore
 import Synchronization
 import Wire
 
-/// Checks passwords of basic authentication (RFC 7617) on a thread of its own: the hash is slow on purpose, and an event
-/// loop must not wait for it.
+/// Checks passwords of basic authentication (RFC 7617) on one thread of its own, which gives way to the event loops: the
+/// hash is slow on purpose, and neither a loop nor the other apps must wait for somebody who guesses.
 final class Passwords: Sendable {
   private struct State {
-    var waiting = 0
+    var waiting: [@Sendable () -> Void] = []
+    var isRunning = false
     /// What was right lately, as a keyed digest of user, password and the stored hash.
     var known: Set<[UInt8]> = []
   }
@@ -37,23 +39,44 @@ final class Passwords: Sendable {
     _ credentials: Credentials, _ users: [BasicUser], on loop: any EventLoop,
     _ done: @escaping @Sendable (Answer) -> Void
   ) {
-    let isAccepted = state.withLock { state in
-      guard state.waiting < Self.queue else { return false }
-      state.waiting += 1
-      return true
-    }
-    guard isAccepted else { return done(.busy) }
-    startThread { [self] in
+    let work: @Sendable () -> Void = { [self] in
       let isRight = Self.isRight(credentials, users)
       if isRight, let user = users.first(where: { $0.name == credentials.name }) {
-        let digest = digest(credentials, user)
-        state.withLock { state in
-          if state.known.count >= Self.remembered { state.known.removeAll() }
-          state.known.insert(digest)
-        }
+        remember(digest(credentials, user))
       }
-      state.withLock { $0.waiting -= 1 }
       loop.execute { done(isRight ? .right : .wrong) }
+    }
+    let (isAccepted, starts) = state.withLock { state in
+      guard state.waiting.count < Self.queue else { return (false, false) }
+      state.waiting.append(work)
+      defer { state.isRunning = true }
+      return (true, !state.isRunning)
+    }
+    if !isAccepted { return done(.busy) }
+    if starts { startThread { [self] in run() } }
+  }
+
+  /// Until nothing waits.
+  private func run() {
+    // Of this thread alone: Linux takes a thread for a process here (setpriority(2)).
+    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+    while true {
+      let work = state.withLock { state -> (@Sendable () -> Void)? in
+        if state.waiting.isEmpty {
+          state.isRunning = false
+          return nil
+        }
+        return state.waiting.removeFirst()
+      }
+      guard let work else { return }
+      work()
+    }
+  }
+
+  private func remember(_ digest: [UInt8]) {
+    state.withLock { state in
+      if state.known.count >= Self.remembered { state.known.removeAll() }
+      state.known.insert(digest)
     }
   }
 

@@ -64,8 +64,7 @@ actor RouteTables {
         }
       }
     } catch {
-      // An old table must not be found at the next start.
-      file.remove()
+      try file.remove()
       logger.error("cannot keep the routing table", metadata: ["error": "\(error)"])
     }
     inForce = table.generation

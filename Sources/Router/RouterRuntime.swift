@@ -48,28 +48,32 @@ final class RouterRuntime: Sendable {
   }
 
   /// Serves until `stopped` ends, then finishes what is in flight.
-  func run(until stopped: @Sendable () async -> Void) async throws {
+  func run(until stopped: @escaping @Sendable () async -> Void) async throws {
     let link = configuration.socketPath.map {
       ServerLink(socketPath: $0, tables: tables, log: log, logger: logger)
     }
     try startWritingLog()
     await link?.first(within: .seconds(1))
-    let listeners = try await listen()
     let talk = Task { await link?.run() }
+    let turn = ListeningTurn(configuration.listenDescriptors[0])
+    let stopping = Task { await stopped() }
+    await turn.wait(orUntil: stopping)
+    let listeners = try await listen()
     let handover = configuration.handoverDescriptor.map {
       Handover(
         socket: $0, descriptors: configuration.listenDescriptors, serverUID: configuration.serverUID, logger: logger)
     }
     handover?.start()
     logger.info("router serves", metadata: ["listeners": "\(listeners.count)"])
-    await stopped()
+    await stopping.value
     handover?.stop()
     for listener in listeners { try await listener.close() }
+    turn.end()
     await tables.leave()
     try await plane.drain()
-    await link?.sayGoodbye()
     talk.cancel()
     await talk.value
+    await link?.sayGoodbye()
     try await plane.shutdown()
     log.stopWriting()
     logger.info("router stopped")

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Linux
+import Platform
 import Synchronization
 import Wire
 
@@ -38,11 +39,17 @@ final class TableFile: Sendable {
       let lines = bytes.split(separator: UInt8(ascii: "\n"))
       guard lines.count > 1, let first = lines.first else { throw error }
       var table = try Wire.decode(RoutingTable.self, from: Data(first))
+      var apps: [AppID: RoutedApp] = [:]
+      for app in table.apps { apps[app.id] = app }
       for line in lines.dropFirst() {
         guard let change = try? Wire.decode(RoutingTable.self, from: Data(line)) else { break }  // torn, see above
         guard change.base == table.generation else { break }
-        table.apply(change)
+        for id in change.removed ?? [] { apps[id] = nil }
+        for app in change.apps { apps[app.id] = app }
+        table.generation = change.generation
+        table.bootID = change.bootID
       }
+      table.apps = apps.values.sorted { $0.id < $1.id }
       return table
     }
   }
@@ -69,9 +76,10 @@ final class TableFile: Sendable {
     added.withLock { $0 = (known.since + bytes.count, known.whole) }
   }
 
-  func remove() {
-    unlink(path)
+  /// Throws when it is still there: an old table must not be found at the next start.
+  func remove() throws {
     added.withLock { $0 = nil }
+    if unlink(path) != 0, errno != ENOENT { throw RouterError.badTable(path: path, reason: "it cannot be removed") }
   }
 
   private static func explained(_ error: any Error) -> String {
@@ -81,16 +89,5 @@ final class TableFile: Sendable {
       context.debugDescription
     default: String(describing: error)
     }
-  }
-}
-
-extension RoutingTable {
-  /// This table with the difference taken in.
-  mutating func apply(_ change: RoutingTable) {
-    let gone = Set(change.removed ?? []).union(change.apps.map(\.id))
-    apps.removeAll { gone.contains($0.id) }
-    apps += change.apps
-    generation = change.generation
-    bootID = change.bootID
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// One connection to an instance: serves one exchange at a time, or rests in the pool.
@@ -53,6 +54,12 @@ final class UpstreamConnection: ChannelInboundHandler {
     context?.close(promise: nil)
   }
 
+  /// Nothing is under way on it: a reset leaves no port behind in TIME_WAIT.
+  func closeUnused() {
+    _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
+    close()
+  }
+
   func closeAfterFlush() {
     exchange = nil
     isClosing = true
@@ -61,7 +68,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
     flushed.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
     // An instance that does not read must not keep it.
-    worker.loop.assumeIsolated().scheduleTask(in: worker.times.linger) { [weak self] in
+    worker.loop.assumeIsolated().scheduleTask(in: worker.times.idle) { [weak self] in
       self?.context?.close(promise: nil)
     }
   }

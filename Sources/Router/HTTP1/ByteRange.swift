@@ -28,6 +28,14 @@ extension RawSpan {
     return withUnsafeBytes { String(decoding: $0[range.start..<range.end], as: UTF8.self) }
   }
 
+  /// The bytes of a range are exactly these (methods: RFC 9110 section 9.1).
+  @inline(__always)
+  func isExactly(_ range: ByteRange, _ wanted: StaticString) -> Bool {
+    guard range.count == wanted.utf8CodeUnitCount, range.start >= 0, range.end <= byteCount else { return false }
+    for index in 0..<range.count where unsafe byte(range.start &+ index) != wanted.utf8Start[index] { return false }
+    return true
+  }
+
   /// The bytes of a range equal these, which are in lower case, when letters of the range are made small.
   @inline(__always)
   func equals(_ range: ByteRange, _ lower: StaticString) -> Bool {

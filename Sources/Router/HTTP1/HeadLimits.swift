@@ -9,6 +9,11 @@ struct HeadLimits: Sendable {
   var target = 16 << 10
 }
 
+extension HeadLimits {
+  /// For heads that were written here: longer than what the client has sent.
+  static let own = HeadLimits(bytes: .max, fields: .max, value: .max, target: .max)
+}
+
 /// Why a request is refused before an app is looked for. Each is answered, and ends the connection: where the next
 /// request would start cannot be known.
 enum RequestFault: Error, Equatable, Sendable {

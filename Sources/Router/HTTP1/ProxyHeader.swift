@@ -38,7 +38,12 @@ enum ProxyHeader {
     guard end > 6, bytes.byte(end &- 1) == 13 else { return .malformed }
     let words = bytes.text(ByteRange(start: 6, end: end &- 1)).split(separator: " ", omittingEmptySubsequences: false)
     if words.first == "UNKNOWN" { return .source(Source(address: nil, port: nil, length: end &+ 1)) }
-    guard words.count == 5, words[0] == "TCP4" || words[0] == "TCP6", let address = IPAddress(String(words[1])),
+    // What follows a NUL would not be seen by who parses the address, and would be written into fields.
+    let isClean = words.dropFirst().allSatisfy { word in
+      word.utf8.allSatisfy { ByteClass.isHost($0) || $0 == UInt8(ascii: ":") }
+    }
+    guard isClean, words.count == 5, words[0] == "TCP4" || words[0] == "TCP6",
+      let address = IPAddress(String(words[1])),
       address.isIPv4 == (words[0] == "TCP4"), let port = UInt16(words[4]), UInt16(words[3]) != nil
     else { return .malformed }
     return .source(Source(address: String(words[1]), port: Int(port), length: end &+ 1))

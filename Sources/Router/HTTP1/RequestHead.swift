@@ -49,8 +49,8 @@ final class RequestHead {
   /// be gone, nor a tunnel.
   func mayResend(_ bytes: RawSpan) -> Bool {
     guard !hasBody, !flags.contains(.mayUpgrade) else { return false }
-    return bytes.equals(method, "get") || bytes.equals(method, "head") || bytes.equals(method, "put")
-      || bytes.equals(method, "delete") || bytes.equals(method, "options") || bytes.equals(method, "trace")
+    return bytes.isExactly(method, "GET") || bytes.isExactly(method, "HEAD") || bytes.isExactly(method, "PUT")
+      || bytes.isExactly(method, "DELETE") || bytes.isExactly(method, "OPTIONS") || bytes.isExactly(method, "TRACE")
   }
 
   /// The value of the first field of this name.

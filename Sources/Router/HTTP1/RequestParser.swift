@@ -153,7 +153,7 @@ enum RequestParser {
   private static func finish(_ bytes: RawSpan, hosts: Int, _ head: RequestHead) -> Outcome {
     guard hosts == 1 || (hosts == 0 && head.isOld) else { return .failed(.host) }
     if head.flags.contains(.chunked), head.flags.contains(.hasLength) || head.isOld { return .failed(.coding) }
-    if bytes.equals(head.method, "connect") { return .failed(.connect) }
+    if bytes.isExactly(head.method, "CONNECT") { return .failed(.connect) }
     if head.flags.contains(.nominates) { dropNominated(bytes, head) }
     if head.flags.contains(.upgrade) { judgeUpgrade(bytes, head) }
     return RequestTarget.judge(bytes, head)

@@ -6,7 +6,7 @@ enum RequestTarget {
     guard target.end <= bytes.byteCount, !target.isEmpty else { return .failed(.target) }
     let first = bytes.byte(target.start)
     if first == UInt8(ascii: "/") { return .complete }
-    if first == UInt8(ascii: "*"), target.count == 1, bytes.equals(head.method, "options") { return .complete }
+    if first == UInt8(ascii: "*"), target.count == 1, bytes.isExactly(head.method, "OPTIONS") { return .complete }
     let scheme: Int
     if bytes.equals(ByteRange(start: target.start, end: min(target.start &+ 7, target.end)), "http://") {
       scheme = 7
@@ -32,7 +32,7 @@ enum RequestTarget {
     guard NameComparison.equal(bytes, authority, head.host) else { return .failed(.disagreeingHost) }
     head.authority = authority
     head.target = ByteRange(start: offset, end: end)
-    head.isAsterisk = head.target.isEmpty && bytes.equals(head.method, "options")
+    head.isAsterisk = head.target.isEmpty && bytes.isExactly(head.method, "OPTIONS")
     return .complete
   }
 }

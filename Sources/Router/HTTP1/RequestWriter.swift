@@ -18,6 +18,8 @@ struct WrittenRequest {
   var host = ByteRange.none
   var requestID = ByteRange.none
   var forwardedFor = ByteRange.none
+  /// A mount has taken its prefix away.
+  var isStripped = false
 }
 
 /// Writes the head of a request as the instance gets it.
@@ -39,6 +41,7 @@ struct RequestWriter {
 
   func write(_ head: RequestHead, _ bytes: RawSpan, to out: inout ByteWriter) -> WrittenRequest {
     var written = WrittenRequest()
+    written.isStripped = stripped > 0
     requestLine(head, bytes, &out, &written)
     out.append("Host: ")
     written.host = mark(&out) { $0.append(bytes, head.host) }

@@ -15,6 +15,7 @@ enum ResponseParser {
     case let other: return other
     }
     var fields = 0
+    let fieldsStart = offset
     while true {
       switch FieldLine.read(bytes, at: offset) {
       case .incomplete: return bytes.byteCount > limits.bytes ? .malformed : .incomplete
@@ -22,7 +23,7 @@ enum ResponseParser {
       case .end(let next):
         guard next <= limits.bytes, !(head.isChunked && head.contentLength != nil) else { return .malformed }
         head.length = next
-        if head.nominates { dropNominated(bytes, head) }
+        if head.nominates { dropNominated(bytes, from: fieldsStart, head) }
         return .complete
       case .line(let line):
         fields &+= 1
@@ -80,17 +81,17 @@ enum ResponseParser {
     case .date: head.hasDate = true
     default: break
     }
-    if name.staysBehindInResponse { return true }
-    if line.hasSpaceBeforeColon {
-      // A proxy takes the space out (RFC 9112 section 5.1).
-      head.keep(from: line.name.start, to: line.name.end)
-      var colon = line.name.end
-      while colon < bytes.byteCount, bytes.byte(colon) != UInt8(ascii: ":") { colon &+= 1 }
-      head.keep(from: colon, to: line.next)
-    } else {
-      head.keep(from: start, to: line.next)
-    }
+    if !name.staysBehindInResponse { keep(line, of: bytes, from: start, head) }
     return true
+  }
+
+  private static func keep(_ line: FieldLine, of bytes: RawSpan, from start: Int, _ head: ResponseHead) {
+    guard line.hasSpaceBeforeColon else { return head.keep(from: start, to: line.next) }
+    // A proxy takes the space out (RFC 9112 section 5.1).
+    head.keep(from: line.name.start, to: line.name.end)
+    var colon = line.name.end
+    while colon < bytes.byteCount, bytes.byte(colon) != UInt8(ascii: ":") { colon &+= 1 }
+    head.keep(from: colon, to: line.next)
   }
 
   private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: ResponseHead) {
@@ -107,17 +108,14 @@ enum ResponseParser {
     }
   }
 
-  private static func dropNominated(_ bytes: RawSpan, _ head: ResponseHead) {
-    let runs = head.runs
+  /// Once more over the fields, without those that `Connection` names (RFC 9110 section 7.6.1).
+  private static func dropNominated(_ bytes: RawSpan, from start: Int, _ head: ResponseHead) {
     head.runs.removeAll(keepingCapacity: true)
-    for run in runs {
-      var offset = run.start
-      while offset < run.end, case .line(let line) = FieldLine.read(bytes, at: offset) {
-        guard line.next <= run.end else { break }  // a name whose space before the colon was taken out
-        if !isNominated(line.name, bytes, head) { head.keep(from: offset, to: line.next) }
-        offset = line.next
-      }
-      if offset < run.end { head.keep(from: offset, to: run.end) }
+    var offset = start
+    while case .line(let line) = FieldLine.read(bytes, at: offset) {
+      let stays = !FieldName.of(bytes, line.name).staysBehindInResponse && !isNominated(line.name, bytes, head)
+      if stays { keep(line, of: bytes, from: offset, head) }
+      offset = line.next
     }
   }
 
