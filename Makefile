@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 
-.PHONY: help demo demo-stop build test check format lint graph packages bench bench-receive fuzz asan tsan clean
+.PHONY: help demo demo-stop build test check format lint graph packages bench bench-receive bench-router fuzz asan tsan clean
 
 help: ## what this file can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -36,6 +36,11 @@ lint: ## what `format` would change, and the linter's rules
 
 graph: ## who imports whom, as the targets say
 	@scripts/graph
+
+bench-router: build ## the router beside nginx, haproxy, Caddy and Traefik, and 1,000 route changes under load
+	@Benchmarks/router/peers
+	@Benchmarks/router/bench all
+	@Benchmarks/router/route-changes
 
 bench: build ## the numbers of the README
 	@Benchmarks/push-to-live

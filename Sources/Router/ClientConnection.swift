@@ -28,6 +28,8 @@ final class ClientConnection: ChannelInboundHandler {
   var headEnd = HeadEnd()
   /// The client will send nothing more.
   var inputEnded = false
+  /// A request has come on this connection.
+  private var hasAsked = false
   private var isPumping = false
   /// A read was asked for, and nothing has come since.
   private var isReading = false
@@ -118,7 +120,8 @@ final class ClientConnection: ChannelInboundHandler {
   private func finish() {
     state = .lingering
     expect(.cut, worker.times.idle)
-    closeAfterFlush()
+    let waiting = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)  // unknown: as if some did
+    if waiting == 0 { context?.close(promise: nil) } else { closeAfterFlush() }
   }
 
   func closeAfterFlush() {
@@ -130,9 +133,12 @@ final class ClientConnection: ChannelInboundHandler {
 
   // MARK: for the worker
 
+  /// A client between two requests is let go. One that has just come may have a request on its way, which no other
+  /// router would get: it is served, and told to close.
   func drain() {
     switch state {
-    case .idle, .introduction: if inbox.readableBytes == 0 { context?.close(promise: nil) }
+    case .idle where hasAsked && inbox.readableBytes == 0: context?.close(promise: nil)
+    case .idle, .introduction: expect(.cut, min(worker.times.head, .seconds(5)))
     default: break
     }
   }
@@ -161,7 +167,7 @@ final class ClientConnection: ChannelInboundHandler {
     address = peer.flatMap(IPAddress.init) ?? address
     worker.opened(self)
     isCounted = worker.shared.connections.enter(address)
-    guard isCounted, !worker.isDraining else { return context.close(promise: nil) }
+    guard isCounted else { return context.close(promise: nil) }
     let isTrusted = worker.shared.isTrusted(address)
     origin = RequestOrigin(
       address: address.isIPv4 ? address.fourText : Array((peer?.ipAddress ?? "").utf8),
@@ -196,6 +202,10 @@ final class ClientConnection: ChannelInboundHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
     exchange?.clientWritable()
+    if case .idle = state {
+      pump()
+      readIfWanted()
+    }
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -258,7 +268,8 @@ final class ClientConnection: ChannelInboundHandler {
       }
       return taken.bytes > 0
     case .introduction: return inbox.readableBytes > 0 && introduce()
-    case .idle: return inbox.readableBytes > 0 && begin()
+    // A client that asks and asks, and reads no answer, waits.
+    case .idle: return inbox.readableBytes > 0 && isWritable && begin()
     }
   }
 
@@ -308,6 +319,7 @@ final class ClientConnection: ChannelInboundHandler {
       return false
     case .complete:
       headEnd.reset()
+      hasAsked = true
       let exchange = worker.makeExchange(for: self)
       self.exchange = exchange
       state = .exchanging
@@ -338,11 +350,13 @@ final class ClientConnection: ChannelInboundHandler {
 
   func readIfWanted() {
     switch state {
-    case .idle, .introduction, .lingering: read()
+    case .idle: if isWritable { read() }
+    case .introduction, .lingering: read()
     case .exchanging:
       // Behind a whole request only the client's end is waited for; a body is read as far as it is taken.
-      guard let exchange, inbox.readableBytes == 0 else { return }
-      if exchange.requestEnded || exchange.acceptsBody { read() }
+      // What is left of a body that is taken is the beginning of a trailer section.
+      guard let exchange else { return }
+      if exchange.requestEnded ? inbox.readableBytes == 0 : exchange.acceptsBody { read() }
     case .tunnelling: if exchange?.tunnelTakes(fromClient: true) == true { read() }
     case .closed: break
     }

@@ -34,31 +34,24 @@ final class DataPlane: Sendable {
     self.workers = workers
   }
 
-  /// Serves on listening sockets. Each is duplicated: the caller keeps its own descriptors.
+  /// Serves on listening sockets. Each is duplicated, once per event loop: the caller keeps its own descriptors, and a
+  /// loop serves what it has accepted itself, so that no connection ever changes threads.
   func listen(on descriptors: [Int32]) async throws -> [any Channel] {
     var channels: [any Channel] = []
     for descriptor in descriptors {
-      let copy = try checked("duplicate the listening socket") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
-      let bootstrap = ServerBootstrap(group: group)
-        .serverChannelOption(.backlog, value: 4096)
-        .serverChannelOption(.maxMessagesPerRead, value: 16)
-        .serverChannelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+      for worker in workers {
+        let copy = try checked("duplicate the listening socket") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
+        let bootstrap = ServerBootstrap(group: worker.loop)
+          .serverChannelOption(.backlog, value: 4096)
+          .serverChannelOption(.maxMessagesPerRead, value: 16)
+          .serverChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+              guard let mine = worker.box.value else { throw ChannelError.ioOnClosedChannel }
+              try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), ClientSetup(mine)])
+            }
           }
-        }
-        .childChannelOption(.autoRead, value: false)
-        .childChannelOption(.allowRemoteHalfClosure, value: true)
-        .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
-        .childChannelOption(.writeBufferWaterMark, value: .bodies)
-        .childChannelInitializer { [workers] channel in
-          channel.eventLoop.makeCompletedFuture {
-            let mine = workers.first { $0.loop === channel.eventLoop }
-            guard let worker = mine?.box.value else { throw ChannelError.ioOnClosedChannel }
-            try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
-          }
-        }
-      channels.append(try await bootstrap.withBoundSocket(copy).get())
+        channels.append(try await bootstrap.withBoundSocket(copy).get())
+      }
     }
     return channels
   }
@@ -107,6 +100,32 @@ final class DataPlane: Sendable {
   private func onEachLoop(_ work: @escaping @Sendable (LoopWorker) -> Void) async throws {
     for worker in workers {
       try await worker.loop.submit { if let mine = worker.box.value { work(mine) } }.get()
+    }
+  }
+}
+
+/// Makes accepted connections ready. A bootstrap's own options and initializer would do the same with a dozen futures
+/// per connection, which was a tenth of what a new connection costs.
+private final class ClientSetup: ChannelInboundHandler {
+  typealias InboundIn = any Channel
+  typealias InboundOut = any Channel
+
+  private let worker: LoopWorker
+
+  init(_ worker: LoopWorker) { self.worker = worker }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let channel = unwrapInboundIn(data)
+    do {
+      guard let options = channel.syncOptions else { throw ChannelError.ioOnClosedChannel }
+      try options.setOption(.autoRead, value: false)
+      try options.setOption(.allowRemoteHalfClosure, value: true)
+      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+      try options.setOption(.writeBufferWaterMark, value: .bodies)
+      try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
+      context.fireChannelRead(data)
+    } catch {
+      channel.close(promise: nil)
     }
   }
 }

@@ -109,7 +109,9 @@ extension Exchange {
 
   /// What the sticky cookie of the client should be, if it is not that already.
   private func cookie() -> [UInt8] {
-    guard let app, app.route.settings.isSticky, let backend = upstream?.backend, backend !== preferred else { return [] }
+    guard let app, app.route.settings.isSticky, let backend = upstream?.backend, backend !== preferred else {
+      return []
+    }
     return Sticky.field(backend)
   }
 
@@ -193,7 +195,8 @@ extension Exchange {
         if !asker.isOld { pass(to: good) }
         result = .malformed
         break reading
-      case .data(let range): bytesOut &+= range.count
+      case .data(let range):
+        bytesOut &+= range.count
         if asker.isOld {
           done = range.start
           pass(to: range.end)

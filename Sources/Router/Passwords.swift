@@ -34,7 +34,8 @@ final class Passwords: Sendable {
 
   /// Answers on the event loop.
   func check(
-    _ credentials: Credentials, _ users: [BasicUser], on loop: any EventLoop, _ done: @escaping @Sendable (Answer) -> Void
+    _ credentials: Credentials, _ users: [BasicUser], on loop: any EventLoop,
+    _ done: @escaping @Sendable (Answer) -> Void
   ) {
     let isAccepted = state.withLock { state in
       guard state.waiting < Self.queue else { return false }

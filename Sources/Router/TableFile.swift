@@ -17,7 +17,7 @@ final class TableFile: Sendable {
   func read() throws -> RoutingTable? {
     let bytes: [UInt8]
     do {
-      bytes = try Files.read(path)
+      bytes = try Files.read(path, limit: Wire.maximumTable * 2)
     } catch {
       if error.number == ENOENT { return nil }
       throw RouterError.noTable(path: path, reason: error.message)

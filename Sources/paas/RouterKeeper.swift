@@ -74,7 +74,7 @@ actor RouterKeeper {
     defer { isExchanging = false }
     let (running, slot) = try process.start()
     let new = await Self.known(running, to: controlPlane)
-    guard await controlPlane.routerIsReady(new.identity, within: Self.readyTime) else {
+    guard await isReady(new) else {
       new.identity.signal(SIGKILL)
       await new.ended()
       // The next one starts from the table of the router that stays, not from this one's.
@@ -88,6 +88,20 @@ actor RouterKeeper {
       "router exchanged", metadata: ["old": "\(old?.identity.pid ?? 0)", "new": "\(new.identity.pid)"])
     if let old { retire(old) }
     return RouterRestartResource(old_pid: old?.identity.pid, new_pid: new.identity.pid)
+  }
+
+  /// Waits until it has the routes in force, or has ended.
+  private func isReady(_ new: Supervisor.Running) async -> Bool {
+    let controlPlane = controlPlane
+    return await withTaskGroup(of: Bool.self) { group in
+      group.addTask { await controlPlane.routerIsReady(new.identity, within: Self.readyTime) }
+      group.addTask {
+        while !Task.isCancelled, await !new.identity.ended(within: .milliseconds(250)) {}
+        return false
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
+    }
   }
 
   /// Tells it to drain, and sees to it that it ends.

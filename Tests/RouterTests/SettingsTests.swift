@@ -218,6 +218,27 @@ struct SettingsTests {
     try await router.stop()
   }
 
+  @Test("a client that sends thousands of requests before it reads one answer gets all of them, in order")
+  func flood() async throws {
+    let backend = try TestBackend { ok($0.target) }
+    let app = try RoutedApp.live("hello", [backend.endpoint])
+    try await withRouter([app]) { router in
+      let line = try router.connect()
+      let count = 20_000
+      startThread {
+        // Ends when everything is sent, or the test has failed and closed the connection.
+        for number in 0..<count {
+          let host = number % 100 == 0 ? "hello.localhost" : "nobody.test"
+          guard (try? line.write("GET /\(number) HTTP/1.1\r\nHost: \(host)\r\n\r\n")) != nil else { return }
+        }
+      }
+      for number in 0..<count {
+        let answer = try line.message()
+        if number % 100 == 0 { #expect(answer.text == "/\(number)") } else { #expect(answer.status == 404) }
+      }
+    }
+  }
+
   @Test("counts are kept per app, process and class, over all loops and deploys")
   func metrics() async throws {
     let backend = try TestBackend { request in

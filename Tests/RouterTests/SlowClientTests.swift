@@ -49,8 +49,8 @@ extension LoadTests {
     private static var limits: RouterLimits {
       var limits = TestRouter.quick
       limits.keepAlive = .seconds(1)
-    limits.head = .seconds(1)
-    limits.body = .seconds(1)
+      limits.head = .seconds(1)
+      limits.body = .seconds(1)
       limits.idle = .seconds(1)
       limits.firstByte = .seconds(5)
       limits.linger = .milliseconds(500)
