@@ -48,10 +48,10 @@ bench: build ## the numbers of the README
 fuzz: ## each fuzzer for FUZZ_SECONDS (60) seconds; what it finds is kept in .build-fuzz
 	scripts/fuzz $(FUZZ)
 
-asan: ## the receiver's tests with AddressSanitizer
+asan: ## the receiver's and the router's tests with AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 scripts/sanitize address .build-asan
 
-tsan: ## the receiver's tests with ThreadSanitizer
+tsan: ## the receiver's and the router's tests with ThreadSanitizer
 	scripts/sanitize thread .build-tsan
 
 bench-receive: build ## pushes, clones and sessions against OpenSSH and git; PAAS_BENCH_BUNDLE names a history

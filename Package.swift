@@ -137,14 +137,14 @@ let package = Package(
   ]
 )
 
-// `make fuzz` only: libFuzzer's driver, and the room that it feeds made to tell what it reaches.
+// `make fuzz` only: libFuzzer's driver, and the rooms that it feeds made to tell what they reach.
 if Context.environment["PAAS_FUZZ"] == "1" {
   let fuzzer: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library", "-O"])]
-  for target in package.targets where target.name == "GitReceiver" {
+  for target in package.targets where target.name == "GitReceiver" || target.name == "Router" {
     target.swiftSettings = (target.swiftSettings ?? []) + fuzzer
   }
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["GitReceiver", "Platform", "Linux", crypto], path: "Fuzz/Sources",
+      name: "fuzz", dependencies: ["GitReceiver", "Router", "Platform", "Linux", crypto], path: "Fuzz/Sources",
       swiftSettings: strict + fuzzer, linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
 }

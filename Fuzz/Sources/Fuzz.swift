@@ -5,12 +5,13 @@ import Glibc
 public func fuzz(
   _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 ) -> Int32 {
-  guard count > 1, let name = arguments[1], let found = FuzzEntry(rawValue: String(cString: name)) else {
-    let usage = "usage: fuzz \(FuzzEntry.allCases.map(\.rawValue).joined(separator: "|")) [OPTION…] [CORPUS…]\n"
+  guard count > 1, let name = arguments[1], let found = entry(named: String(cString: name)) else {
+    let names = FuzzEntry.allCases.map(\.rawValue) + RouterFuzzEntry.allCases.map(\.rawValue)
+    let usage = "usage: fuzz \(names.joined(separator: "|")) [OPTION…] [CORPUS…]\n"
     _ = usage.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     return 2
   }
-  entry = found
+  run = found
   // libFuzzer starts itself again with its own arguments, so the entry must not be among those it sees.
   arguments[1] = arguments[0]
   var rest: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = arguments + 1
@@ -21,12 +22,18 @@ public func fuzz(
 /// libFuzzer's own `main`, which is linked and not used, asks for it by this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOne(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
-  entry?.run(Array(UnsafeBufferPointer(start: data, count: size)))
+  run?(Array(UnsafeBufferPointer(start: data, count: size)))
   return 0
 }
 
 // Set once before libFuzzer starts, which calls from one thread.
-private nonisolated(unsafe) var entry: FuzzEntry?
+private nonisolated(unsafe) var run: (([UInt8]) -> Void)?
+
+/// Of the receiver or of the router.
+private func entry(named name: String) -> (([UInt8]) -> Void)? {
+  if let entry = FuzzEntry(rawValue: name) { return entry.run }
+  return RouterFuzzEntry(rawValue: name)?.run
+}
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(

@@ -1,0 +1,1 @@
+../../Tests/RouterTests/FuzzedLines.swift

@@ -1,0 +1,1 @@
+../../Tests/RouterTests/FuzzedResponse.swift
