@@ -150,7 +150,7 @@ struct AppSum: Sendable {
     let all = processes.sorted { $0.key < $1.key }.map { name, counts in
       var metrics =
         instances[name]
-        ?? InstanceMetrics(instance: InstanceID(), name: name, inFlight: 0, isEjected: false, requests: counts)
+        ?? InstanceMetrics(instance: nil, name: name, inFlight: 0, isEjected: false, requests: counts)
       metrics.requests = counts
       return metrics
     }
