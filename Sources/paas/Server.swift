@@ -120,11 +120,13 @@ enum Server {
   }
 
   /// Until the router has the routes in force. It is not asked over HTTP: with the PROXY protocol it may answer nobody
-  /// but proxies. One that will be exchanged need not get there.
+  /// but proxies. One that will be exchanged need not get there, and a ledger that cannot be read is no reason to end: the
+  /// log says so.
   private static func waitUntilRouting(
     _ router: RouterKeeper, _ controlPlane: ControlPlane, isOther: Bool
   ) async throws(StartError) {
     let deadline = ContinuousClock.now + .seconds(isOther ? 5 : 30)
+    guard await controlPlane.hasRoutes else { return }
     while ContinuousClock.now < deadline {
       if let identity = await router.identity {
         if await controlPlane.routerIsReady(identity, within: .seconds(1)) { return }

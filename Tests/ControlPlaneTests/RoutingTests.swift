@@ -145,7 +145,8 @@ import Wire
     }
     _ = try await here.plane.setMaintenance("other", true, by: here.admin)
     #expect(try await routed(here, "other").state == .maintenance)
-    #expect(try await routed(here).state == .maintenance && routed(here).settings == nil)
+    let shut = try await routed(here)
+    #expect(shut.state == .maintenance && shut.settings == nil)
     _ = try await here.plane.addDomain("hello", DomainCreate(hostname: "www.example.com"), by: here.admin)
     _ = try await here.plane.removeDomain("hello", "www.example.com", by: here.admin)
     _ = try await here.plane.destroyApp("hello", by: here.admin)
