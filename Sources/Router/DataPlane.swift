@@ -175,7 +175,8 @@ extension LoopWorker {
     return apps.compactMap { app in
       guard let app else { return nil }
       var instances: [String: InstanceMetrics] = [:]
-      for upstream in app.upstreams {
+      // A loop takes an app's newer route with its next request: until then it may have instances that are gone.
+      for upstream in app.upstreams where !upstream.backend.isRetired {
         let backend = upstream.backend
         let name = backend.endpoint.name
         instances[name] = InstanceMetrics(

@@ -96,18 +96,24 @@ actor RouterKeeper {
     let new = await Self.known(running, to: controlPlane)
     let isReady = await isReady(new)
     guard !isStopping else {
-      retire(new)
+      discard(new)
       throw Self.stopping
     }
     guard isReady else { throw await failed(new, slot) }
     guard case .done(let old) = await supervisor.exchange(for: new) else {
-      retire(new)
+      discard(new)
       throw Self.stopping
     }
     logger.info(
       "router exchanged", metadata: ["old": "\(old?.identity.pid ?? 0)", "new": "\(new.identity.pid)"])
     if let old { retire(old) }
     return RouterRestartResource(old_pid: old?.identity.pid, new_pid: new.identity.pid)
+  }
+
+  /// Ends one that never became the supervisor's, which would have waited for its end.
+  private func discard(_ new: Supervisor.Running) {
+    Task { _ = await new.ended() }
+    retire(new)
   }
 
   private static let stopping = APIError(id: "conflict", message: "the server is stopping")
