@@ -17,7 +17,7 @@ enum CommandLineWords {
     "builds:create", "deploy", "run", "logs",
     "domains", "domains:add", "domains:remove", "domains:clear", "maintenance", "maintenance:on", "maintenance:off",
     "routing", "routing:set", "routing:unset", "redirects", "redirects:add", "redirects:remove", "auth", "auth:add",
-    "auth:remove", "ips", "ips:allow", "ips:clear", "pages:set", "pages:unset", "metrics",
+    "auth:remove", "ips", "ips:allow", "ips:remove", "ips:clear", "pages:set", "pages:unset", "metrics",
   ]
 
   static func normalized(_ words: [String], _ environment: CommandEnvironment) -> [String] {

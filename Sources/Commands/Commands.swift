@@ -22,7 +22,8 @@ public enum Commands {
     Maintenance.self, MaintenanceOn.self, MaintenanceOff.self,
     Routing.self, RoutingSet.self, RoutingUnset.self,
     Redirects.self, RedirectsAdd.self, RedirectsRemove.self,
-    Auth.self, AuthAdd.self, AuthRemove.self, IPs.self, IPsAllow.self, IPsClear.self,
+    Auth.self, AuthAdd.self, AuthRemove.self, IPs.self, IPsAllow.self, IPsRemove.self,
+    IPsClear.self,
     PagesSet.self, PagesUnset.self, Metrics.self, RouterRestart.self,
     Whoami.self, PlatformInfo.self, Doctor.self, Explain.self, Version.self,
   ]

@@ -90,6 +90,23 @@ struct IPsAllow: AsyncParsableCommand {
   }
 }
 
+struct IPsRemove: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ips:remove", abstract: "Let these networks reach an app no more.")
+
+  @Argument(help: ArgumentHelp("As `paas ips` shows it.", valueName: "network")) var networks: [String]
+  @OptionGroup var options: AppOptions
+
+  func run() async throws {
+    let app = try options.selected()
+    _ = try await Console.progress("Removing \(printable(networks.joined(separator: " "))) from \(app.name)") {
+      for network in networks {
+        _ = try await app.client.delete(app.path("/ips/\(percentEncoded(network))"), as: NetworksResource.self)
+      }
+    }
+  }
+}
+
 struct IPsClear: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ips:clear", abstract: "Let everybody reach an app again.")

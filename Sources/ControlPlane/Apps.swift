@@ -63,7 +63,7 @@ extension ControlPlane {
     try await destroyLocks.hold(record.id) {
       try await self.store.write { ledger in
         try ledger.beginDestroy(record.id)
-        try ledger.removeMounts(on: try DomainName(standard))
+        try ledger.removeMounts(on: standard)
       }
       self.logger.info("app is being destroyed", metadata: ["app": "\(record.name)", "account": "\(account.email)"])
       await self.finishDestroy(record.id)

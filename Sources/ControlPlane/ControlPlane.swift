@@ -40,6 +40,10 @@ public final class ControlPlane: Sendable {
   /// Apps of which instances that are too many are drained and stopped right now.
   let shrinking = Mutex<Set<AppID>>([])
   let retries = Mutex<[AppID: Backoff]>([:])
+  /// Apps and domains that the last table is without, by id.
+  let leftOut = Mutex<Set<String>>([])
+  /// When somebody's claim of somebody else's name was last written down.
+  let claimsNoted = Mutex<[String: ContinuousClock.Instant]>([:])
   /// The server ends; builds that are cancelled now were not cancelled by a person.
   let stopping = Mutex(false)
 

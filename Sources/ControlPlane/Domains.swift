@@ -1,6 +1,7 @@
 import Logging
 public import Platform
 import Store
+import Synchronization
 public import Wire
 
 extension ControlPlane {
@@ -13,17 +14,29 @@ extension ControlPlane {
   public func domains(_ app: String, by account: Account) async throws -> [DomainResource] {
     let record = try await find(app, by: account)
     let added = try await store.read { try $0.domains(of: record.id) }
-    let standard = DomainResource(
-      id: record.id.description, app: NamedReference(id: record.id.description, name: record.name.description),
-      hostname: reservedNames.defaultHost(of: record.name), kind: "default", prefix: nil, strip: false,
-      created_at: record.createdAt.rfc3339)
-    return [standard] + added.map(Self.resource)
+    return [defaultDomain(of: record)] + added.map(Self.resource)
+  }
+
+  private func defaultDomain(of app: AppRecord) -> DomainResource {
+    DomainResource(
+      id: app.id.description, app: NamedReference(id: app.id.description, name: app.name.description),
+      hostname: reservedNames.defaultHost(of: app.name), kind: "default", prefix: nil, strip: false,
+      created_at: app.createdAt.rfc3339)
+  }
+
+  private func isDefault(_ idOrName: String, of app: AppRecord) -> Bool {
+    // What is no name is not the default one.
+    let name = (try? DomainName(idOrName))?.description
+    return idOrName == app.id.description || name == reservedNames.defaultHost(of: app.name)
   }
 
   public func domain(_ app: String, _ idOrName: String, by account: Account) async throws -> DomainResource {
     let record = try await find(app, by: account)
     let found = try await store.read { ledger in try Self.pick(idOrName, try ledger.domains(of: record.id)) }
-    guard let found else { throw Self.noDomain(idOrName, of: record) }
+    guard let found else {
+      guard isDefault(idOrName, of: record) else { throw Self.noDomain(idOrName, of: record) }
+      return defaultDomain(of: record)
+    }
     return Self.resource(found)
   }
 
@@ -31,29 +44,30 @@ extension ControlPlane {
   public func addDomain(_ app: String, _ create: DomainCreate, by account: Account) async throws -> DomainResource {
     let record = try await find(app, by: account)
     let (host, prefix) = try Self.parse(create)
-    let claim = NameClaim(app: record.app, owner: record.owner.id, host: host, prefix: prefix)
+    let claim = NameClaim(app: record.app, host: host, prefix: prefix)
     let strips = create.strip ?? false
     if strips, prefix == nil {
       throw APIError.invalid("there is no path to strip", next: "name one: HOST/PATH --strip")
     }
     let reserved = reservedNames
-    let added: Result<DomainRecord?, ClaimRefusal> = try await store.write { ledger in
+    let added: Result<DomainRecord, ClaimRefusal> = try await store.write { ledger in
       guard let current = try ledger.app(record.id), current.deletedAt == nil else { throw DeployFailure.appDestroyed }
-      do throws(ClaimRefusal) {
-        // The look and the write are one transaction, so of two claims at once one is refused.
-        let held: [DomainRecord]
-        let apps: [AppRecord]
-        do { (held, apps) = (try ledger.domains(), try ledger.apps()) } catch { return .success(nil) }
-        try NameClaims.check(claim, by: account, among: held, apps: apps, reserved: reserved)
-      } catch {
-        return .failure(error)
+      // The look and the write are one transaction, so of two claims at once one is refused.
+      let held = try ledger.domains()
+      let refusal = NameClaims.refusal(
+        of: claim, by: account, among: held, apps: try ledger.apps(), reserved: reserved)
+      if let refusal { return .failure(refusal) }
+      guard held.count(where: { $0.app.id == record.id }) < RouteRules.domainsKept else {
+        throw APIError.invalid(
+          "an app has \(RouteRules.domainsKept) domains at most",
+          next: "remove one, or claim a wildcard: *.example.com")
       }
-      return .success(
-        try ledger.addDomain(host, prefix: prefix, strips: strips, app: record.id, by: account))
+      let domain = try ledger.addDomain(host, prefix: prefix, strips: strips, app: record.id, by: account)
+      guard let domain else { throw APIError(id: "internal_server_error", message: "the domain was not stored") }
+      return .success(domain)
     }
     switch added {
     case .success(let domain):
-      guard let domain else { throw APIError(id: "internal_server_error", message: "the ledger could not be read") }
       logs.note(record.id, "Add domain \(domain.shown) by user \(account.email)")
       logger.info("domain added", metadata: ["app": "\(record.name)", "domain": "\(domain.shown)"])
       try await routesInForce(of: record.id, "\(domain.shown) is added")
@@ -68,9 +82,16 @@ extension ControlPlane {
     let removed = try await store.write { ledger -> DomainRecord? in
       guard let domain = try Self.pick(idOrName, try ledger.domains(of: record.id)) else { return nil }
       try ledger.removeDomain(domain.id)
+      // Whoever has the host next did not agree to them.
+      if domain.prefix == nil { try ledger.dropRedirects(from: [domain.host.description], of: record.id) }
       return domain
     }
-    guard let removed else { throw Self.noDomain(idOrName, of: record) }
+    guard let removed else {
+      guard isDefault(idOrName, of: record) else { throw Self.noDomain(idOrName, of: record) }
+      throw APIError.conflict(
+        "\(reservedNames.defaultHost(of: record.name)) is the default name of \(record.name), which stays",
+        next: "see `paas domains -a \(record.name)`")
+    }
     logs.note(record.id, "Remove domain \(removed.shown) by user \(account.email)")
     try await routesInForce(of: record.id, "\(removed.shown) is removed")
     return Self.resource(removed)
@@ -82,6 +103,7 @@ extension ControlPlane {
     let removed = try await store.write { ledger in
       let domains = try ledger.domains(of: record.id)
       for domain in domains { try ledger.removeDomain(domain.id) }
+      try ledger.dropRedirects(from: domains.filter { $0.prefix == nil }.map(\.host.description), of: record.id)
       return domains
     }
     if !removed.isEmpty {
@@ -93,12 +115,12 @@ extension ControlPlane {
 
   /// Puts out the routes and returns when every router has them, as a deploy does. Throws `unavailable` when none says
   /// so in time: what was stored is in force as soon as one does.
-  func routesInForce(of app: AppID, _ what: String) async throws {
+  func routesInForce(of app: AppID, _ what: String, next: String? = nil) async throws {
     guard let wanted = await publishRoutes(), await routes.inForce(wanted) else {
       logger.error("router did not confirm the routing table in time", metadata: ["app": "\(app)"])
       throw APIError(
         id: "unavailable", message: "\(what), but the router has not confirmed it yet",
-        next: "nothing: it is in force as soon as the router is back; `paas doctor` shows whether it runs")
+        next: next ?? "nothing: it is in force as soon as the router is back; `paas doctor` shows whether it runs")
     }
   }
 
@@ -112,8 +134,10 @@ extension ControlPlane {
         "app": "\(claim.app.name)", "domain": "\(claim.shown)", "account": "\(account.email)",
         "cause": "\(refusal)",
       ])
+    // Who asks again and again fills neither the other app's log nor the list of failures.
+    guard isNews("\(account.id) \(claim.app.id) \(refusal.name ?? claim.host.description)") else { return error }
     logs.note(claim.app.id, "Claim of domain \(claim.shown) refused (\(FailureCode.nameClash.rawValue))")
-    if let holder = refusal.holder {
+    if let holder = refusal.holder, isNews("\(account.id) \(holder.id)") {
       logs.note(holder.id, "Another app's claim of domain \(claim.shown) was refused")
     }
     do {
@@ -126,6 +150,18 @@ extension ControlPlane {
       logger.error("refused claim not written down", metadata: ["cause": "\(error)"])
     }
     return error
+  }
+
+  /// Not noted within the last hour. Remembers a bounded number.
+  private func isNews(_ claim: String) -> Bool {
+    let now = ContinuousClock.now
+    return claimsNoted.withLock { noted in
+      if let last = noted[claim], now - last < .seconds(3600) { return false }
+      if noted.count >= 10_000 { noted = noted.filter { now - $0.value < .seconds(3600) } }
+      guard noted.count < 10_000 else { return false }
+      noted[claim] = now
+      return true
+    }
   }
 
   static func parse(_ create: DomainCreate) throws(APIError) -> (DomainName, PathPrefix?) {
@@ -162,6 +198,14 @@ extension ControlPlane {
 }
 
 extension ClaimRefusal {
+  /// The name that is in the way.
+  var name: String? {
+    switch self {
+    case .held, .reserved: nil
+    case .taken(_, _, let name), .overlaps(_, _, let name): name
+    }
+  }
+
   /// The other app.
   var holder: App? {
     switch self {

@@ -120,11 +120,28 @@ extension ControlPlane {
   private func drain(_ instances: [Instance], of app: AppID) async -> Bool {
     let served = instances.filter { $0.address != nil }
     guard !served.isEmpty else { return true }
-    guard let wanted = await publishRoutes(), await routes.inForce(wanted) else { return false }
+    guard let wanted = await publishRoutes(), await routes.released(wanted) else { return false }
     if await !routes.drained(Set(served.map(\.id)), within: configuration.stopGrace) {
       logger.info("requests still in flight after the grace time", metadata: ["app": "\(app)"])
     }
     return true
+  }
+
+  /// Says what is left out of the table, and why: when it begins, not each time.
+  private func tellOnce(unreadable: [App], stale: [DomainRecord]) {
+    let now = Set(unreadable.map(\.id.description) + stale.map(\.id))
+    let known = leftOut.withLock { old in
+      defer { old = now }
+      return old
+    }
+    for app in unreadable where !known.contains(app.id.description) {
+      logger.error("route settings cannot be read, the app is in maintenance", metadata: ["app": "\(app.name)"])
+    }
+    for domain in stale where !known.contains(domain.id) {
+      logger.warning(
+        "domain not served: it belongs to the platform now",
+        metadata: ["app": "\(domain.app.name)", "domain": "\(domain.shown)"])
+    }
   }
 
   /// Puts out the table that ledger and engine now yield. Returns its count of changes; `nil` when the old one stays.
@@ -132,10 +149,18 @@ extension ControlPlane {
   func publishRoutes() async -> UInt64? {
     await tableLock.hold("table") {
       do {
-        let wishes = try await self.store.read { try $0.routeWishes() }
+        let reserved = self.reservedNames
+        let (wishes, stale) = try await self.store.read { ledger in
+          let wishes = try ledger.routeWishes()
+          let concerns = wishes.contains { $0.domains.contains { reserved.label(of: $0.host) != nil } }
+          let apps = concerns ? try ledger.apps() : []
+          return (wishes, RouteTable.stale(wishes, apps: apps, reserved: reserved))
+        }
+        self.tellOnce(unreadable: wishes.filter(\.hasUnreadableSettings).map(\.app), stale: stale)
         let instances = await self.engine.instances(of: nil)
         return await self.routes.publish(
-          RouteTable.apps(wishes, instances: instances, domain: self.configuration.domain))
+          RouteTable.apps(
+            wishes, instances: instances, domain: self.configuration.domain, without: Set(stale.map(\.id))))
       } catch {
         self.logger.error("routing table not renewed", metadata: ["cause": "\(error)"])
         return nil

@@ -75,8 +75,6 @@ enum MetricsSummary {
 
 /// Text exposition format 0.0.4 (prometheus.io, "Exposition formats").
 enum MetricsText {
-  static let contentType = "text/plain; version=0.0.4; charset=utf-8"
-
   static func page(_ counts: TrafficCounts, apps: [App], living: Set<String>, withRouters: Bool) -> String {
     var rows: [Row] = []
     for app in apps.sorted(by: { $0.name < $1.name }) {

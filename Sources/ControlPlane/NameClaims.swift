@@ -5,12 +5,23 @@ import Store
 struct ReservedNames: Sendable, Equatable {
   /// Apps are served at `NAME.DOMAIN`.
   var domain: String
-  /// Hosts of the API and of SSH, and what the operator has kept.
-  var hosts: Set<String>
+  /// Hosts of the API and of SSH, and what the operator has kept; addresses among them are no names, and left out.
+  private var hosts: Set<DomainName>
+  private var wildcards: [DomainName]
 
   init(domain: String, hosts: [String]) {
-    self.domain = domain.lowercased()
-    self.hosts = Set(hosts.map { $0.lowercased() }).union(["localhost", self.domain])
+    let domain = domain.lowercased()
+    self.domain = domain
+    // What is no name cannot be claimed, and needs no keeping.
+    let names = (hosts + ["localhost", domain, "*.\(domain)"]).compactMap { try? DomainName($0) }
+    self.hosts = Set(names)
+    wildcards = names.filter { $0.isWildcard && $0.description != "*.\(domain)" }
+  }
+
+  /// It is one of them, lies below a wildcard among them, or is a wildcard that would stand for one of them.
+  func holds(_ host: DomainName) -> Bool {
+    if hosts.contains(host) || wildcards.contains(where: { $0.covers(host) }) { return true }
+    return host.isWildcard && hosts.contains { host.covers($0) }
   }
 
   /// The name that the platform gives an app.
@@ -28,7 +39,6 @@ struct ReservedNames: Sendable, Equatable {
 /// What somebody wants: a name, or a path of one, for an app.
 struct NameClaim: Sendable, Equatable {
   var app: App
-  var owner: AccountID
   var host: DomainName
   var prefix: PathPrefix?
 
@@ -53,7 +63,10 @@ enum NameClaims {
   static func check(
     _ wanted: NameClaim, by account: Account, among held: [DomainRecord], apps: [AppRecord], reserved: ReservedNames
   ) throws(ClaimRefusal) {
-    try checkReserved(wanted, by: account, apps, reserved)
+    let refusal = reservation(wanted, by: account, reserved: reserved) { label in
+      apps.first { $0.name.description == label }
+    }
+    if let refusal { throw refusal }
     func mayChange(_ owner: AccountID) -> Bool { account.isAdmin || owner == account.id }
     for other in held where other.host == wanted.host && other.prefix == wanted.prefix {
       throw other.app.id == wanted.app.id
@@ -66,23 +79,32 @@ enum NameClaims {
     }
   }
 
-  private static func checkReserved(
-    _ wanted: NameClaim, by account: Account, _ apps: [AppRecord], _ reserved: ReservedNames
-  ) throws(ClaimRefusal) {
-    let host = wanted.host.description
-    if reserved.hosts.contains(host) || host == "*.\(reserved.domain)" { throw .reserved }
-    // A wildcard above one of the platform's names would stand for it.
-    if wanted.host.isWildcard, reserved.hosts.contains(where: { $0.hasSuffix(host.dropFirst()) }) { throw .reserved }
-    guard let (label, isBelow) = reserved.label(of: wanted.host) else { return }
-    let app = apps.first { $0.name.description == label }
+  /// What the platform's own names say about a claim; `holder`: who has the default name with this label.
+  static func reservation(
+    _ wanted: NameClaim, by account: Account, reserved: ReservedNames, holder: (String) -> AppRecord?
+  ) -> ClaimRefusal? {
+    if reserved.holds(wanted.host) { return .reserved }
+    guard let (label, isBelow) = reserved.label(of: wanted.host) else { return nil }
+    let isOwn = label == wanted.app.name.description
     if isBelow {
       // Cookies of a name reach the names below it, so those are for whoever has it.
-      if label == wanted.app.name.description || account.isAdmin { return }
-      throw .reserved
+      return isOwn || account.isAdmin ? nil : .reserved
     }
     // A default name itself is its app's for good; a path of it can be shared.
-    guard let app, wanted.prefix != nil else { throw label == wanted.app.name.description ? .held : .reserved }
-    if app.id == wanted.app.id || account.isAdmin || app.owner.id == account.id { return }
-    throw .overlaps(app.app, owner: app.owner.id, name: host)
+    guard wanted.prefix != nil, let app = holder(label) else { return isOwn ? .held : .reserved }
+    if app.id == wanted.app.id || account.isAdmin || app.owner.id == account.id { return nil }
+    return .overlaps(app.app, owner: app.owner.id, name: wanted.host.description)
+  }
+
+  /// ``check(_:by:among:apps:reserved:)`` with its answer as a value.
+  static func refusal(
+    of wanted: NameClaim, by account: Account, among held: [DomainRecord], apps: [AppRecord], reserved: ReservedNames
+  ) -> ClaimRefusal? {
+    do throws(ClaimRefusal) {
+      try check(wanted, by: account, among: held, apps: apps, reserved: reserved)
+      return nil
+    } catch {
+      return error
+    }
   }
 }

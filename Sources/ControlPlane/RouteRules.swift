@@ -6,11 +6,15 @@ import Wire
 
 /// What an app's owner may set for its routes. Each change is checked here, before it is stored.
 enum RouteRules {
+  static let domainsKept = 100
   static let redirectsKept = 100
   static let usersKept = 50
   static let networksKept = 500
   /// Of one custom page, in bytes.
   static let pageLimit = 64 << 10
+  /// Of all settings of all apps of one account as they are stored, in bytes: one account cannot make the table larger
+  /// than a router reads.
+  static let accountLimit = 4 << 20
 
   static func apply(_ update: RoutingUpdate, to settings: inout RouteSettings) throws(APIError) {
     for name in update.unset ?? [] { try unset(name, in: &settings) }
@@ -63,14 +67,16 @@ enum RouteRules {
       throw .invalid("\(host) is not a domain of this app", next: "add it first: paas domains:add \(host)")
     }
     let target = try target(wanted.to)
-    if target.host == host, target.isWhole {
-      throw .invalid("\(host) would be sent to itself", next: "name another host, or another scheme and port")
+    // Also with another scheme or port: the proxy in front that ends TLS sends the request here again.
+    if target.host == host {
+      throw .invalid(
+        "\(host) would be sent to itself", next: "name another host; the proxy that ends TLS can lead http to https")
     }
     return Redirect(host: host, to: target.text, permanent: wanted.permanent)
   }
 
   /// `https://example.com[:PORT]`; a name alone means http. Nothing behind the authority: the path is the request's.
-  private static func target(_ text: String) throws(APIError) -> (text: String, host: String, isWhole: Bool) {
+  private static func target(_ text: String) throws(APIError) -> (text: String, host: String) {
     var scheme = "http"
     var rest = text[...]
     for known in ["http", "https"] where text.lowercased().hasPrefix("\(known)://") {
@@ -89,7 +95,26 @@ enum RouteRules {
     let host: DomainName
     do throws(NameError) { host = try DomainName(String(rest)) } catch { throw .invalid(error) }
     if host.isWildcard { throw .invalid("a redirect leads to one host, not to '\(host)'") }
-    return ("\(scheme)://\(host)\(port)", host.description, scheme == "http" && port.isEmpty)
+    return ("\(scheme)://\(host)\(port)", host.description)
+  }
+
+  // MARK: pages
+
+  /// UTF-8 without control characters: in the table each of those would be six bytes.
+  static func page(_ bytes: [UInt8]) throws(APIError) -> String {
+    guard bytes.count <= pageLimit else {
+      throw APIError(id: "too_large", message: "a page has \(pageLimit) bytes at most")
+    }
+    guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty else {
+      throw .invalid("the page is not UTF-8 text")
+    }
+    let kept = Set("\t\n\r".utf8)
+    if let index = bytes.firstIndex(where: { ($0 < 0x20 && !kept.contains($0)) || $0 == 0x7F }) {
+      throw .invalid(
+        "the page holds a control character (byte \(index + 1))",
+        next: "of these only tab and line ends may stand in it")
+    }
+    return text
   }
 
   // MARK: users

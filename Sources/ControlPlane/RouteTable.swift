@@ -12,21 +12,32 @@ struct RouteWish: Sendable, Equatable {
   var domains: [DomainRecord] = []
   var isInMaintenance = false
   var settings: RouteSettings?
+  /// It is in maintenance because nobody knows what its settings are.
+  var hasUnreadableSettings = false
 }
 
 /// The routing table as a function of the ledger and of what runs.
 enum RouteTable {
-  static func apps(_ wishes: [RouteWish], instances: [Instance], domain: String) -> [RoutedApp] {
+  /// Names that would be refused today, because the platform has other names than when they were claimed.
+  static func stale(_ wishes: [RouteWish], apps: [AppRecord], reserved: ReservedNames) -> [DomainRecord] {
+    let holders = Dictionary(apps.map { ($0.name.description, $0) }) { first, _ in first }
+    return wishes.flatMap(\.domains).filter { domain in
+      let claim = NameClaim(app: domain.app, host: domain.host, prefix: domain.prefix)
+      return NameClaims.reservation(claim, by: domain.account, reserved: reserved) { holders[$0] } != nil
+    }
+  }
+
+  static func apps(_ wishes: [RouteWish], instances: [Instance], domain: String, without stale: Set<String> = [])
+    -> [RoutedApp]
+  {
     let byApp = Dictionary(grouping: instances.filter { $0.key.process == .web }, by: \.key.app)
-    let reserved = ReservedNames(domain: domain, hosts: [])
     let apps = wishes.map { wish in
       let wanted = wanted(of: wish.web, among: byApp[wish.app.id] ?? [])
       let endpoints = wanted.compactMap { instance -> Endpoint? in
         guard case .up = instance.state, let address = instance.address else { return nil }
         return Endpoint(instance: instance.id, name: instance.name, address: address)
       }
-      // The server may have been given another domain since a name was claimed: default names go before it.
-      let domains = wish.domains.filter { $0.prefix != nil || reserved.label(of: $0.host)?.isBelow != false }
+      let domains = wish.domains.filter { !stale.contains($0.id) }
       let hosts = domains.filter { $0.prefix == nil }.map(\.host.description)
       let mounts = domains.compactMap { domain in
         domain.prefix.map { Mount(host: domain.host.description, prefix: $0.description, strips: domain.strips) }

@@ -9,11 +9,30 @@ extension Ledger {
     let domains = Dictionary(grouping: try domains(), by: \.app.id)
     let settings = try routeSettings()
     return try liveWebs().map { live in
-      RouteWish(
+      var wish = RouteWish(
         app: live.app, isDeployed: live.isDeployed, web: live.web, domains: domains[live.app.id] ?? [],
-        isInMaintenance: settings[live.app.id]?.isInMaintenance ?? false,
-        settings: try settings[live.app.id].flatMap { try $0.decoded.ifAny })
+        isInMaintenance: settings[live.app.id]?.isInMaintenance ?? false)
+      do {
+        wish.settings = try settings[live.app.id]?.decoded.ifAny
+      } catch {
+        // One app's settings, such as a newer server's, stop nobody else. Without them it may be open to those it shuts
+        // out, so it is shut.
+        wish.isInMaintenance = true
+        wish.hasUnreadableSettings = true
+      }
+      return wish
     }
+  }
+
+  /// Takes back the redirects of hosts that the app has no more.
+  func dropRedirects(from hosts: [String], of app: AppID) throws {
+    let record = try routeSettings(of: app)
+    // What cannot be read redirects nothing, and is no reason to keep a host.
+    guard !hosts.isEmpty, var settings = try? record.decoded, let redirects = settings.redirects else { return }
+    let kept = redirects.filter { !hosts.contains($0.host) }
+    guard kept.count < redirects.count else { return }
+    settings.redirects = kept.isEmpty ? nil : kept
+    try setRouteSettings(RouteSettingsRecord(isInMaintenance: record.isInMaintenance, settings), of: app)
   }
 }
 

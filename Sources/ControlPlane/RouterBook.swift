@@ -27,6 +27,9 @@ struct RouterBook: Sendable {
     var hasReported = false
     var heard: ContinuousClock.Instant
 
+    /// It has said that this change, or a later one, is in force. Change 0 is no table, which nobody can have.
+    func has(_ change: UInt64) -> Bool { change > 0 && hasReported && acknowledged >= change }
+
     /// Which of our changes this number is; `nil` for one that we did not give.
     func change(of generation: UInt64) -> UInt64? {
       guard generation > base, generation - base <= given else { return nil }
@@ -78,7 +81,7 @@ struct RouterBook: Sendable {
 
   mutating func forget(at now: ContinuousClock.Instant, isAlive: (ProcessIdentity) -> Bool) {
     entries.removeAll { entry in
-      if entry.isLeaving, entry.inFlight.isEmpty { return true }
+      // One that leaves goes on with what is in flight, and with clients that are connected, until it ends.
       if let process = entry.speaker.process { return !isAlive(process) }
       return now - entry.heard > Self.silence
     }
@@ -87,13 +90,16 @@ struct RouterBook: Sendable {
   /// Somebody routes, and everybody who takes new connections has this change; `nil` when nobody is known.
   func inForce(_ change: UInt64) -> Bool? {
     let serving = entries.filter { !$0.isLeaving }
-    return serving.isEmpty ? nil : serving.allSatisfy { $0.acknowledged >= change }
+    return serving.isEmpty ? nil : serving.allSatisfy { $0.has(change) }
   }
 
   /// This process has reported this change or a later one.
   func inForce(_ change: UInt64, at process: ProcessIdentity) -> Bool {
-    entries.contains { $0.speaker.process == process && $0.acknowledged >= change }
+    entries.contains { $0.speaker.process == process && $0.has(change) }
   }
+
+  /// The change is in force, and those who leave have it too: nobody sends anything to what it is without.
+  func isReleased(_ change: UInt64) -> Bool { inForce(change) == true && entries.allSatisfy { $0.has(change) } }
 
   /// Nobody has a request in flight there, those included who leave.
   func isDrained(_ instances: Set<InstanceID>) -> Bool {

@@ -34,6 +34,9 @@ extension ControlPlane {
   /// A router's process has ended: nobody waits for it any more.
   public func routerEnded() async { await routes.ended() }
 
+  /// A table was put out; there is none when the ledger cannot be read, and then each router keeps the one it has.
+  public var hasRoutes: Bool { get async { await routes.current > 0 } }
+
   /// Waits until this router has the present routes in force; `false` when it does not say so in time.
   public func routerIsReady(_ process: ProcessIdentity, within limit: Duration) async -> Bool {
     await routes.inForce(at: process, within: limit)

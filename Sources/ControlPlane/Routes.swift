@@ -65,8 +65,17 @@ actor Routes {
   /// Waits until every router that takes connections has this table or a later one. `false` when they did not say so in
   /// time: half a minute for a router that was heard of lately, 5 s where none may be there.
   func inForce(_ wanted: UInt64) async -> Bool {
+    await until(.now + patience) { $0.inForce(wanted) == true }
+  }
+
+  /// The same, of every router that lives: also one that leaves may send a request to what its table still has.
+  func released(_ wanted: UInt64) async -> Bool {
+    await until(.now + patience) { $0.isReleased(wanted) }
+  }
+
+  private var patience: Duration {
     let isThere = book.lastHeard.map { .now - $0 < .seconds(30) } ?? false
-    return await until(.now + .seconds(isThere ? 30 : 5)) { $0.inForce(wanted) == true }
+    return .seconds(isThere ? 30 : 5)
   }
 
   /// Waits until this router has the table that is out now, or a later one.

@@ -73,7 +73,11 @@ extension ControlPlane {
     let password = wanted.password ?? RouteRules.newPassword()
     try RouteRules.checkUser(wanted.name, password: password)
     let user = try await blocking { try RouteRules.user(wanted.name, password: password) }
-    _ = try await changeRoutes(record.id.description, "Add user \(user.name)", by: account) { settings, _, _ in
+    // The one that was made is lost with an error.
+    let again = "run `paas auth:add \(user.name)` again: it makes another password"
+    let next = wanted.password == nil ? again : nil
+    _ = try await changeRoutes(record.id.description, "Add user \(user.name)", by: account, next: next) {
+      settings, _, _ in
       var users = (settings.users ?? []).filter { $0.name != user.name }
       guard users.count < RouteRules.usersKept else {
         throw APIError.invalid("an app has \(RouteRules.usersKept) users at most")
@@ -97,17 +101,10 @@ extension ControlPlane {
   }
 
   public func allowNetworks(_ app: String, _ texts: [String], by account: Account) async throws -> NetworksResource {
-    var wanted: [String] = []
-    do throws(NameError) {
-      for text in texts { wanted.append(try Network(text).description) }
-    } catch {
-      throw APIError.invalid(error)
-    }
-    if wanted.isEmpty { throw APIError.invalid("name at least one network") }
-    let networks = wanted
+    let networks = try Self.networks(texts)
     let what = "Allow \(networks.joined(separator: " "))"
     let routing = try await changeRoutes(app, what, by: account) { settings, _, _ in
-      let old = settings.allowedNetworks ?? []
+      let old = Self.canonical(settings.allowedNetworks)
       let all = old + networks.filter { !old.contains($0) }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
       guard all.count <= RouteRules.networksKept else {
         throw APIError.invalid("an app has \(RouteRules.networksKept) networks at most")
@@ -115,6 +112,42 @@ extension ControlPlane {
       settings.allowedNetworks = all
     }
     return NetworksResource(networks: routing.ips)
+  }
+
+  /// Takes networks from the list; the last one stays, as without any the app would be open to everybody.
+  public func removeNetworks(_ app: String, _ texts: [String], by account: Account) async throws -> NetworksResource {
+    let networks = try Self.networks(texts)
+    let what = "Allow \(networks.joined(separator: " ")) no more"
+    let routing = try await changeRoutes(app, what, by: account) { settings, _, _ in
+      let old = Self.canonical(settings.allowedNetworks)
+      for network in networks where !old.contains(network) {
+        throw APIError.notFound("network", network, next: "see `paas ips`")
+      }
+      let left = old.filter { !networks.contains($0) }
+      guard !left.isEmpty else {
+        throw APIError.conflict(
+          "without a network the app would be open to everybody", next: "if that is meant: paas ips:clear")
+      }
+      settings.allowedNetworks = left
+    }
+    return NetworksResource(networks: routing.ips)
+  }
+
+  private static func networks(_ texts: [String]) throws(APIError) -> [String] {
+    if texts.isEmpty { throw .invalid("name at least one network") }
+    var result: [String] = []
+    do throws(NameError) {
+      for text in texts { result.append(try Network(text).description) }
+    } catch {
+      throw .invalid(error)
+    }
+    return result
+  }
+
+  /// In the one form of each, also those that an earlier server has stored in another.
+  private static func canonical(_ networks: [String]?) -> [String] {
+    // What is no network was never stored; it would be left as it is.
+    (networks ?? []).map { (try? Network($0))?.description ?? $0 }
   }
 
   /// The app is open to everybody again.
@@ -129,15 +162,7 @@ extension ControlPlane {
   public func setPage(_ app: String, _ kind: PageKind, html: [UInt8]?, by account: Account) async throws
     -> RoutingResource
   {
-    let page = try html.map { bytes -> String in
-      guard bytes.count <= RouteRules.pageLimit else {
-        throw APIError(id: "too_large", message: "a page has \(RouteRules.pageLimit) bytes at most")
-      }
-      guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty, !text.utf8.contains(0) else {
-        throw APIError.invalid("the page is not UTF-8 text")
-      }
-      return text
-    }
+    let page = try html.map(RouteRules.page)
     let what = page == nil ? "Remove \(kind.rawValue) page" : "Set \(kind.rawValue) page"
     return try await changeRoutes(app, what, by: account) { settings, _, _ in
       switch kind {
@@ -164,7 +189,7 @@ extension ControlPlane {
   /// One transaction from the look at the settings to the write, then the routers' acknowledgement. A change that
   /// changes nothing ends at once.
   private func changeRoutes(
-    _ app: String, _ what: String, by account: Account,
+    _ app: String, _ what: String, by account: Account, next: String? = nil,
     _ body: @escaping @Sendable (inout RouteSettings, inout Bool, Place) throws -> Void
   ) async throws -> RoutingResource {
     let record = try await find(app, by: account)
@@ -176,7 +201,10 @@ extension ControlPlane {
       try body(&settings, &maintenance, Place(store: ledger, app: current))
       let new = try RouteSettingsRecord(isInMaintenance: maintenance, settings)
       let isChanged = before != settings || maintenance != old.isInMaintenance
-      if isChanged { try ledger.setRouteSettings(new, of: record.id) }
+      if isChanged {
+        if new.settings.utf8.count > old.settings.utf8.count { try Self.checkSize(new, of: current, in: ledger) }
+        try ledger.setRouteSettings(new, of: record.id)
+      }
       return (new, isChanged)
     }
     if isChanged {
@@ -184,8 +212,19 @@ extension ControlPlane {
       logger.info("routing changed", metadata: ["app": "\(record.name)", "what": "\(what)"])
     }
     // Also when nothing changed: an earlier call may have stored it without seeing it in force.
-    try await routesInForce(of: record.id, "the change is stored")
+    try await routesInForce(of: record.id, "the change is stored", next: next)
     return try Self.resource(record, stored)
+  }
+
+  private static func checkSize(_ new: RouteSettingsRecord, of app: AppRecord, in ledger: Ledger) throws {
+    let others = Set(try ledger.apps().filter { $0.owner.id == app.owner.id && $0.id != app.id }.map(\.id))
+    let size = try ledger.routeSettings().filter { others.contains($0.key) }.values
+      .reduce(new.settings.utf8.count) { $0 + $1.settings.utf8.count }
+    guard size <= RouteRules.accountLimit else {
+      throw APIError.invalid(
+        "the routing settings of all apps of an account have \(RouteRules.accountLimit) bytes at most",
+        next: "make pages shorter, or remove some: paas pages:unset")
+    }
   }
 
   private static func resource(_ app: AppRecord, _ record: RouteSettingsRecord) throws -> RoutingResource {

@@ -2,7 +2,7 @@ import Platform
 import Synchronization
 import Wire
 
-/// What all routers have counted since this server started. Counters only grow: what an ended router or instance has
+/// What all routers have counted since they started. Counters only grow: what an ended router or instance has
 /// counted stays in the sums, and a count that starts again at zero goes on from where it was.
 final class Traffic: Sendable {
   private let state = Mutex(TrafficCounts())
@@ -28,34 +28,18 @@ struct TrafficCounts: Sendable {
     }
   }
 
-  /// One instance as one router sees it.
-  struct InstanceSeries: Sendable {
-    var name: String
-    var inFlight: Int
-    var isEjected: Bool
+  /// What bears one name, as one router sees it. A router counts per name, over all instances that bear it one after
+  /// the other, so the series goes on from deploy to deploy.
+  struct ProcessSeries: Sendable {
+    var inFlight = 0
+    var isEjected = false
     var requests = Series()
   }
 
   struct AppSeries: Sendable {
     var name: AppName
     var own = Series()
-    var instances: [InstanceID: InstanceSeries] = [:]
-    /// What instances that are gone have counted, by name.
-    var ended: [String: RequestMetrics] = [:]
-
-    /// Folds the oldest instances that the router does not name any more into the sums.
-    mutating func fold(absent present: Set<InstanceID>) {
-      for id in instances.keys where !present.contains(id) {
-        instances[id]?.inFlight = 0
-        instances[id]?.isEjected = false
-      }
-      let gone = instances.keys.filter { !present.contains($0) }.sorted()
-      for id in gone.dropLast(TrafficCounts.instancesKept) {
-        guard let old = instances.removeValue(forKey: id) else { continue }
-        let name = ended[old.name] != nil || ended.count < TrafficCounts.namesKept ? old.name : "other"
-        ended[name] = (ended[name] ?? RequestMetrics()).adding(old.requests.total)
-      }
-    }
+    var named: [String: ProcessSeries] = [:]
   }
 
   struct RouterSeries: Sendable {
@@ -63,11 +47,9 @@ struct TrafficCounts: Sendable {
     var apps: [AppID: AppSeries] = [:]
   }
 
-  /// Instances of an app that a router does not name any more and that are still told apart.
-  static let instancesKept = 32
   /// Routers that are told apart; those before are dead for sure.
   static let routersKept = 8
-  /// Different names of one app's instances, as a router may tell them.
+  /// Different names of one app's processes that a router may tell.
   static let namesKept = 1024
 
   /// Oldest first.
@@ -108,9 +90,9 @@ struct TrafficCounts: Sendable {
   func present(of app: AppID, in living: Set<String>) -> [String: (inFlight: Int, isEjected: Bool)] {
     var result: [String: (inFlight: Int, isEjected: Bool)] = [:]
     for (name, series) in routers where living.contains(name) {
-      for instance in (series.apps[app]?.instances ?? [:]).values {
-        let old = result[instance.name] ?? (0, false)
-        result[instance.name] = (old.inFlight.saturating(instance.inFlight), old.isEjected || instance.isEjected)
+      for (name, process) in series.apps[app]?.named ?? [:] {
+        let old = result[name] ?? (0, false)
+        result[name] = (old.inFlight.saturating(process.inFlight), old.isEjected || process.isEjected)
       }
     }
     return result
@@ -151,14 +133,19 @@ extension TrafficCounts.RouterSeries {
     var app = apps[new.app] ?? .init(name: new.name)
     app.name = new.name
     app.own.take(new.own)
-    for instance in new.instances.prefix(TrafficCounts.namesKept) where instance.name.utf8.count <= 64 {
-      var series = app.instances[instance.instance] ?? .init(name: instance.name, inFlight: 0, isEjected: false)
-      series.inFlight = max(0, instance.inFlight)
-      series.isEjected = instance.isEjected
-      series.requests.take(instance.requests)
-      app.instances[instance.instance] = series
+    for name in app.named.keys {
+      app.named[name]?.inFlight = 0
+      app.named[name]?.isEjected = false
     }
-    app.fold(absent: Set(new.instances.map(\.instance)))
+    let told = new.instances.prefix(TrafficCounts.namesKept).filter { $0.name.utf8.count <= 64 }
+    for (name, rows) in Dictionary(grouping: told, by: \.name) {
+      guard app.named[name] != nil || app.named.count < TrafficCounts.namesKept else { continue }
+      var series = app.named[name] ?? .init()
+      series.inFlight = rows.reduce(0) { $0.saturating($1.inFlight) }
+      series.isEjected = rows.contains(where: \.isEjected)
+      series.requests.take(rows.reduce(RequestMetrics()) { $0.adding($1.requests.checked) })
+      app.named[name] = series
+    }
     apps[new.app] = app
   }
 }
@@ -166,11 +153,8 @@ extension TrafficCounts.RouterSeries {
 extension TrafficCounts.AppSeries {
   /// Everything counted, by process name.
   var processes: [String: RequestMetrics] {
-    var result = ended
-    result["router"] = own.total
-    for instance in instances.values {
-      result[instance.name] = (result[instance.name] ?? RequestMetrics()).adding(instance.requests.total)
-    }
+    var result = named.mapValues(\.requests.total)
+    result["router"] = (result["router"] ?? RequestMetrics()).adding(own.total)
     return result
   }
 }

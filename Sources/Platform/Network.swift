@@ -1,7 +1,7 @@
 import Glibc
 
-/// A network of clients: `192.0.2.0/24`, `2001:db8::/32`, or one address. Bits behind the prefix are cleared, so that
-/// each network has one form (RFC 4632 section 3.1, RFC 5952).
+/// A network of clients: `192.0.2.0/24`, `2001:db8::/32`, or one address. Bits behind the prefix are cleared, and
+/// a prefix of all bits left out, so that each network has one form (RFC 4632 section 3.1, RFC 5952).
 public struct Network: ValidatedName {
   public let description: String
 
@@ -27,7 +27,7 @@ public struct Network: ValidatedName {
       throw NameError("'\(printable(text))' is not a network or an address")
     }
     let shown = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    description = parts.count == 1 ? shown : "\(shown)/\(length)"
+    description = length == size * 8 ? shown : "\(shown)/\(length)"
   }
 
   private static func length(_ text: String?, of bits: Int) -> Int? {

@@ -164,7 +164,7 @@ struct AppSum: Sendable {
     let all = processes.sorted { $0.key < $1.key }.map { name, counts in
       var metrics =
         instances[name]
-        ?? InstanceMetrics(instance: InstanceID(), name: name, inFlight: 0, isEjected: false, requests: counts)
+        ?? InstanceMetrics(instance: nil, name: name, inFlight: 0, isEjected: false, requests: counts)
       metrics.requests = counts
       return metrics
     }
@@ -189,7 +189,8 @@ extension LoopWorker {
     return apps.compactMap { app in
       guard let app else { return nil }
       var instances: [String: InstanceMetrics] = [:]
-      for upstream in app.upstreams {
+      // A loop takes an app's newer route with its next request: until then it may have instances that are gone.
+      for upstream in app.upstreams where !upstream.backend.isRetired {
         let backend = upstream.backend
         let name = backend.endpoint.name
         instances[name] = InstanceMetrics(

@@ -112,12 +112,14 @@ struct RouteSet {
     var redirect: HostEntry.Redirection?
     var paths: [HostEntry.Path] = []
     for known in ids.compactMap({ known[$0] }) {
-      if owner == nil, known.app.hosts.contains(name) { owner = known.route }
+      if owner == nil, known.app.hosts.contains(name) {
+        owner = known.route
+        // Only who has the whole host may lead it elsewhere.
+        redirect = known.app.settings?.redirects?.first { $0.host == name }
+          .map { HostEntry.Redirection(to: $0.to, isPermanent: $0.permanent) }
+      }
       for mount in known.app.mounts ?? [] where mount.host == name {
         paths.append(.init(prefix: Array(mount.prefix.utf8), strips: mount.strips, route: known.route))
-      }
-      if let found = known.app.settings?.redirects?.first(where: { $0.host == name }) {
-        redirect = redirect ?? .init(to: found.to, isPermanent: found.permanent)
       }
     }
     guard owner != nil || !paths.isEmpty else { return nil }

@@ -2,6 +2,7 @@ import Client
 import FoundationEssentials
 import Logging
 import NIOCore
+import Synchronization
 import Wire
 
 /// The router's talk with the server: tables in, reports and log lines out. The server may be away at any time, for
@@ -12,6 +13,7 @@ struct ServerLink: Sendable {
   private let tables: RouteTables
   private let log: AccessLog
   private let logger: Logger
+  private let reconnected = Reconnected()
 
   /// Beyond the server's own 25 s of waiting.
   private static let pollLimit: Duration = .seconds(35)
@@ -68,7 +70,10 @@ struct ServerLink: Sendable {
       do {
         // First, because a server that has just started asks where we are before it numbers its tables.
         try await reports.send(limit: Self.callLimit)
-        if !isConnected { logger.info("connected to the server") }
+        if !isConnected {
+          logger.info("connected to the server")
+          reconnected.flag.store(true, ordering: .relaxed)
+        }
         isConnected = true
         pause.reset()
         // Until a server of this boot has confirmed it, our table counts as none.
@@ -115,6 +120,7 @@ struct ServerLink: Sendable {
     while !Task.isCancelled {
       await rest(.seconds(2))
       do {
+        if reconnected.flag.exchange(false, ordering: .relaxed) { sent = nil }
         let now = try await tables.metrics()
         guard now != sent else { continue }
         var change = now
@@ -147,6 +153,11 @@ struct ServerLink: Sendable {
       }
     }
   }
+}
+
+/// Set when the server was away: it may be a new one, that is to be told everything.
+private final class Reconnected: Sendable {
+  let flag = Atomic(false)
 }
 
 /// Sends reports one after the other, each made when the one before has arrived: an old one that came late would take

@@ -71,9 +71,8 @@ extension Ledger {
   }
 
   /// Removes what other apps have mounted below this host: it goes, and whoever has it next did not agree to them.
-  public func removeMounts(on host: DomainName) throws {
-    try database.execute(
-      sql: "DELETE FROM domains WHERE host = ? AND prefix <> ''", arguments: [host.description])
+  public func removeMounts(on host: String) throws {
+    try database.execute(sql: "DELETE FROM domains WHERE host = ? AND prefix <> ''", arguments: [host])
   }
 
   public func routeSettings(of app: AppID) throws -> RouteSettingsRecord {

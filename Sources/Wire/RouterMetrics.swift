@@ -39,6 +39,7 @@ public struct AppMetrics: Codable, Sendable, Equatable {
   public var name: AppName
   /// What no instance had a part in: pages of the router's own, redirects, refusals.
   public var own: RequestMetrics
+  /// One per process name that has ever counted anything.
   public var instances: [InstanceMetrics]
 
   public init(app: AppID, name: AppName, own: RequestMetrics, instances: [InstanceMetrics]) {
@@ -49,18 +50,20 @@ public struct AppMetrics: Codable, Sendable, Equatable {
   }
 }
 
-/// One instance as one router counted it.
+/// One process as one router counted it: the instances that had its name one after the other, and the one that has it.
 public struct InstanceMetrics: Codable, Sendable, Equatable {
-  public var instance: InstanceID
+  /// Which instance has the name in the table in force; `nil` when none has.
+  public var instance: InstanceID?
   /// `web.1`.
   public var name: String
-  /// Requests and tunnels on it now.
+  /// Requests and tunnels on that instance now.
   public var inFlight: Int
-  /// Taken out of the choice for a while, after failures.
+  /// It is taken out of the choice for a while, after failures.
   public var isEjected: Bool
+  /// Of every instance that ever had the name.
   public var requests: RequestMetrics
 
-  public init(instance: InstanceID, name: String, inFlight: Int, isEjected: Bool, requests: RequestMetrics) {
+  public init(instance: InstanceID?, name: String, inFlight: Int, isEjected: Bool, requests: RequestMetrics) {
     self.instance = instance
     self.name = name
     self.inFlight = inFlight

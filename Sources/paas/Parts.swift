@@ -66,7 +66,7 @@ struct Parts: Sendable {
     Task {
       do {
         try await doors.run(
-          controlPlane, pids: { (receiver: await receiver.pid, router: await router.pid) },
+          controlPlane, pids: { (receiver: await receiver.identity?.pid, router: await router.identity?.pid) },
           restartRouter: { try await router.exchange() }, logger: logger)
       } catch is CancellationError {
         // the server ends

@@ -22,8 +22,9 @@ struct ReceiverProcess: Sendable {
       let child = try Child.spawn(request)
       let identity = ProcessIdentity(pid: child.pid) ?? ProcessIdentity(pid: child.pid, startTime: 0)
       return Supervisor.Running(identity: identity) {
-        _ = await child.exitStatus()
+        let status = await child.exitStatus()
         close(writing)
+        return status
       }
     } catch {
       close(writing)

@@ -27,6 +27,27 @@ enum RouterFlags {
     return result
   }
 
+  /// Where apps are served, as `NAME.DOMAIN`; in the one form in which names are compared.
+  static func domain(_ text: String) throws(StartError) -> String {
+    if let address = try? Network(text), !text.contains("/") {  // no address: what it is comes below
+      throw StartError(
+        "--domain \(address) is an address, and apps are served at NAME.DOMAIN",
+        next: "give a name whose subdomains lead here; without DNS of your own: --domain localhost")
+    }
+    let name: DomainName
+    do throws(NameError) { name = try DomainName(text) } catch {
+      throw StartError("--domain: \(error.message)", next: error.nextStep)
+    }
+    if name.isWildcard {
+      throw StartError("--domain \(name) is a wildcard", next: "give the name behind '*.': apps are served below it")
+    }
+    // The longest label of an app and its dot go before it.
+    guard name.description.utf8.count <= 253 - 64 else {
+      throw StartError("--domain has \(name.description.utf8.count) bytes", next: "give a name of 189 at most")
+    }
+    return name.description
+  }
+
   /// `1` or `true`; unset, empty, `0` and `false` are off.
   static func isOn(_ variable: String, _ environment: [String: String]) throws(StartError) -> Bool {
     switch environment[variable]?.lowercased() ?? "" {

@@ -60,7 +60,7 @@ struct RouterProcess: Sendable {
       Task { await child.exitStatus() }
       throw error
     }
-    return (Supervisor.Running(identity: identity) { _ = await child.exitStatus() }, slot)
+    return (Supervisor.Running(identity: identity) { await child.exitStatus() }, slot)
   }
 
   private func arguments(_ slot: RouterSlot, after last: RouterSlot?) -> [String] {
@@ -126,6 +126,7 @@ struct RouterProcess: Sendable {
   static func adopt(_ identity: ProcessIdentity) -> Supervisor.Running {
     Supervisor.Running(identity: identity) {
       while await !identity.ended(within: .seconds(3600)) {}
+      return nil
     }
   }
 }

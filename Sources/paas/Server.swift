@@ -36,12 +36,13 @@ enum Server {
     let api = parts.serveAPI(receiver: receiver, router: router)
     try await router.begin(sockets.living)
     try await receiver.begin()
-    try await waitUntilServing(sockets, receiver: receiver)
-    if let living = sockets.living.first, living.record.settings != configuration.router.fingerprint {
-      await exchange(router, logger)
-    }
+    // The router that outlived the last server, if its sockets are ours, is another program or has other flags.
+    let isOther = sockets.living.first.map { $0.http != nil && $0.record.settings != configuration.router.fingerprint }
+    try await waitUntilListening(sockets.ssh, receiver: receiver)
+    try await waitUntilRouting(router, parts.controlPlane, isOther: isOther ?? false)
     let reconciler = Task { await parts.controlPlane.run() }
     announce(configuration, sockets, parts)
+    if isOther ?? false { Task { await exchange(router, logger) } }
 
     let all = await untilSignalled()
     Notify.send("STOPPING=1", environment: configuration.environment)
@@ -105,20 +106,38 @@ enum Server {
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)  // the soft limit simply stays where it was
   }
 
-  /// Until both front doors answer a stranger. A receiver that ends again and again has said why.
-  private static func waitUntilServing(_ sockets: Sockets, receiver: Supervisor) async throws(StartError) {
-    let doors = [(sockets.ssh.address, "SSH-2.0", ""), (sockets.http.address, "HTTP/1.1", "GET / HTTP/1.0\r\n\r\n")]
-    for (address, answer, question) in doors {
-      let deadline = ContinuousClock.now + .seconds(30)
-      while await !Probe.answers(address, question: question, with: answer, within: .seconds(1)) {
-        guard await receiver.ends < 3 else {
-          throw StartError("the receiver does not start", next: "look at its words in the log above")
-        }
-        guard ContinuousClock.now < deadline else {
-          throw StartError("nothing answers on \(address) after 30 seconds", next: "look at the log above")
-        }
+  /// Until the receiver answers a stranger. One that ends again and again has said why.
+  private static func waitUntilListening(_ ssh: Listening, receiver: Supervisor) async throws(StartError) {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while await !Probe.answers(ssh.address, question: "", with: "SSH-2.0", within: .seconds(1)) {
+      guard await receiver.ends < 3 else {
+        throw StartError("the receiver does not start", next: "look at its words in the log above")
+      }
+      guard ContinuousClock.now < deadline else {
+        throw StartError("nothing answers on \(ssh.address) after 30 seconds", next: "look at the log above")
       }
     }
+  }
+
+  /// Until the router has the routes in force. It is not asked over HTTP: with the PROXY protocol it may answer nobody
+  /// but proxies. One that will be exchanged need not get there, and a ledger that cannot be read is no reason to end: the
+  /// log says so.
+  private static func waitUntilRouting(
+    _ router: RouterKeeper, _ controlPlane: ControlPlane, isOther: Bool
+  ) async throws(StartError) {
+    let deadline = ContinuousClock.now + .seconds(isOther ? 5 : 30)
+    guard await controlPlane.hasRoutes else { return }
+    while ContinuousClock.now < deadline {
+      if let identity = await router.identity {
+        if await controlPlane.routerIsReady(identity, within: .seconds(1)) { return }
+      } else {
+        await blocking { _ = poll(nil, 0, 20) }
+      }
+    }
+    if isOther { return }
+    throw StartError(
+      "the router has no routes in force after 30 seconds",
+      next: "look at logs/router-process.log in the data directory")
   }
 
   private static func announce(_ configuration: ServerConfiguration, _ sockets: Sockets, _ parts: Parts) {

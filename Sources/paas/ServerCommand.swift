@@ -76,7 +76,7 @@ struct ServerCommand: AsyncParsableCommand {
     let hasOpenMetrics = try RouterFlags.isOn("PAAS_OPEN_METRICS", environment)
     return ServerConfiguration(
       data: try DataDirectory(value(data, "PAAS_DATA", DataDirectory.standard(environment: environment))),
-      domain: value(domain, "PAAS_DOMAIN", "localhost"),
+      domain: try RouterFlags.domain(value(domain, "PAAS_DOMAIN", "localhost")),
       http: try Listening.parse(value(http, "PAAS_HTTP", ":8080"), option: "--http"),
       ssh: try Listening.parse(value(ssh, "PAAS_SSH", ":2222"), option: "--ssh"),
       api: try Listening.parse(value(api, "PAAS_API", "127.0.0.1:7070"), option: "--api"),

@@ -11,10 +11,19 @@ actor Supervisor {
     case stopped
   }
 
-  /// A role that was started, or found alive: who it is, and how to wait for its end.
+  /// A role that was started, or found alive: who it is, and how to wait for its end, which says its exit status, or
+  /// `nil` when only its parent would know.
   struct Running: Sendable {
     var identity: ProcessIdentity
-    var ended: @Sendable () async -> Void
+    var ended: @Sendable () async -> Int32?
+  }
+
+  /// What became of an exchange.
+  enum Exchange {
+    /// The present one is watched no more, and is the caller's to end; `nil` when there was none.
+    case done(old: Running?)
+    /// The supervisor has stopped: the new one is the caller's to end.
+    case stopped
   }
 
   private(set) var state = State.idle
@@ -34,8 +43,8 @@ actor Supervisor {
     self.start = start
   }
 
-  var pid: Int32? {
-    if case .running(let identity) = state { identity.pid } else { nil }
+  var identity: ProcessIdentity? {
+    if case .running(let identity) = state { identity } else { nil }
   }
 
   /// Starts the role, or takes one that lives already. Throws when the very first start fails.
@@ -45,13 +54,12 @@ actor Supervisor {
     watch(first)
   }
 
-  /// Watches another one from now on, that runs already; returns the present one, which is the caller's to end. `nil`
-  /// when there is none, or the supervisor has stopped.
-  func exchange(for new: Running) -> Running? {
-    if state == .stopped { return nil }
+  /// Watches another one from now on, that runs already.
+  func exchange(for new: Running) -> Exchange {
+    if state == .stopped { return .stopped }
     let old = if case .running = state { running } else { Running?.none }
     watch(new)
-    return old
+    return .done(old: old)
   }
 
   private func watch(_ next: Running) {
@@ -69,9 +77,13 @@ actor Supervisor {
     var delay = Duration.milliseconds(100)
     while !isOver(turn) {
       let since = ContinuousClock.now
-      await running.ended()
+      let status = await running.ended()
       guard !isOver(turn) else { return }
-      logger.error("role ended, starting it again", metadata: ["role": "\(name)", "pid": "\(running.identity.pid)"])
+      logger.error(
+        "role ended, starting it again",
+        metadata: [
+          "role": "\(name)", "pid": "\(running.identity.pid)", "status": "\(status.map(String.init) ?? "unknown")",
+        ])
       state = .waiting
       ends += 1
       delay = .now - since > .seconds(10) ? .milliseconds(100) : min(delay * 2, .seconds(5))
@@ -93,7 +105,7 @@ actor Supervisor {
         guard isOver(turn) else { return next }
         // Meanwhile somebody stopped us, or brought another one.
         next.identity.signal(SIGTERM)
-        Task { await next.ended() }
+        Task { _ = await next.ended() }
         return nil
       } catch {
         logger.error("role does not start", metadata: ["role": "\(name)", "error": "\(error)"])

@@ -93,6 +93,14 @@ struct RoutingResourceTests {
       #expect(routing.ips == ["192.0.2.0/24"] && routing.error_page == 9 && routing.redirects.count == 1)
       _ = try await client.delete("/apps/hello/redirects/hello.localhost", as: RedirectResource.self)
       _ = try await client.delete("/apps/hello/auth/ann", as: BasicUserResource.self)
+      let some = #"{"networks":["192.0.2.1/32","192.0.2.1","2001:db8::/32"]}"#
+      let three = try await client.call(json(.post, "/apps/hello/ips", some)).decoded(as: NetworksResource.self)
+      #expect(three.networks == ["192.0.2.0/24", "192.0.2.1", "2001:db8::/32"])
+      for network in ["192.0.2.77%2F24", "2001:db8::%2F32"] {
+        _ = try await client.delete("/apps/hello/ips/\(network)", as: NetworksResource.self)
+      }
+      #expect(await error(client, ClientRequest(.delete, "/apps/hello/ips/192.0.2.0%2F24"))?.id == "not_found")
+      #expect(await error(client, ClientRequest(.delete, "/apps/hello/ips/192.0.2.1%2F32"))?.id == "conflict")
       _ = try await client.delete("/apps/hello/ips", as: NetworksResource.self)
       _ = try await client.delete("/apps/hello/pages/error", as: RoutingResource.self)
       _ = try await client.call(json(.patch, "/apps/hello/routing", #"{"unset":["sticky","queue"]}"#))
@@ -100,6 +108,18 @@ struct RoutingResourceTests {
       #expect(after.users.isEmpty && after.ips.isEmpty && after.redirects.isEmpty && after.sticky == nil)
       #expect(
         await error(client, ClientRequest(.put, "/apps/hello/pages/other", body: .bytes([65])))?.id == "not_found")
+    }
+  }
+
+  @Test("log lines of a router that still sends JSON are refused, so that it keeps them")
+  func oldLogLines() async throws {
+    try await serving { platform in
+      let old = ClientRequest(.post, RouterRoutes.logs, body: .bytes(Array("[{}]".utf8)))
+      let refused = await error(platform.router, old)
+      #expect(refused?.id == "bad_request")
+      let new = ClientRequest(.post, RouterRoutes.logs, body: .bytes(Array("x\n".utf8)))
+      let taken = try await platform.router.call(new)
+      #expect(taken.status == 204)
     }
   }
 

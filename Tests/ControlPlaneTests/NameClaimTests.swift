@@ -13,7 +13,7 @@ struct NameClaimTests {
   let annsApp: App
   let annsOther: App
   let bobsApp: App
-  let reserved = ReservedNames(domain: "paas.test", hosts: ["git.example.net"])
+  let reserved = ReservedNames(domain: "paas.test", hosts: ["git.example.net", "*.kept.example", "10.0.0.1", ""])
 
   init() throws {
     annsApp = App(id: AppID(), name: try AppName("hello"))
@@ -36,7 +36,7 @@ struct NameClaimTests {
     }
     do throws(ClaimRefusal) {
       try NameClaims.check(
-        NameClaim(app: app, owner: account.id, host: host, prefix: prefix), by: account, among: held, apps: apps,
+        NameClaim(app: app, host: host, prefix: prefix), by: account, among: held, apps: apps,
         reserved: reserved)
       return nil
     } catch {
@@ -44,7 +44,9 @@ struct NameClaimTests {
     }
   }
 
-  @Test("a free name is anybody's", arguments: ["www.example.com", "*.example.com", "example.com/api", "intranet"])
+  @Test(
+    "a free name is anybody's",
+    arguments: ["www.example.com", "*.example.com", "example.com/api", "intranet", "kept.example"])
   func free(name: String) throws { #expect(try refusal(name, for: annsApp, by: ann) == nil) }
 
   @Test("a host belongs to one app, whoever asks")
@@ -91,7 +93,8 @@ struct NameClaimTests {
     "the platform's names are nobody's, not even an admin's",
     arguments: [
       "paas.test", "*.paas.test", "localhost", "git.example.net", "hello.paas.test", "bobs.paas.test",
-      "nobody-yet.paas.test", "1.paas.test", "*.example.net", "Git.Example.net/x", "paas.test/x",
+      "nobody-yet.paas.test", "*.kept.example", "a.kept.example", "a.b.kept.example/x", "*.b.kept.example",
+      "1.paas.test", "*.example.net", "Git.Example.net/x", "paas.test/x",
     ])
   func reserved(name: String) throws {
     for account in [bob, root] { #expect(try refusal(name, for: annsOther, by: account) != nil, "\(name)") }
@@ -112,7 +115,7 @@ struct NameClaimTests {
   @Test("another app is named only to who may see it")
   func words() throws {
     let host = try DomainName("www.example.com")
-    let claim = NameClaim(app: bobsApp, owner: bob.id, host: host, prefix: nil)
+    let claim = NameClaim(app: bobsApp, host: host, prefix: nil)
     for refusal in [
       ClaimRefusal.taken(by: annsApp, owner: ann.id, name: "www.example.com"),
       .overlaps(annsApp, owner: ann.id, name: "*.secret.example.com"),

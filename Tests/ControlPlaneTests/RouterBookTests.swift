@@ -26,11 +26,13 @@ struct RouterBookTests {
   }
 
   /// Polls and acknowledges, as a router does.
-  private func follow(_ book: inout RouterBook, _ name: String, at known: UInt64, change: UInt64) -> UInt64 {
-    let speaker = RouterBook.Speaker(router: name, process: nil)
+  private func follow(
+    _ book: inout RouterBook, _ name: String, at known: UInt64, change: UInt64, from process: ProcessIdentity? = nil
+  ) -> UInt64 {
+    let speaker = RouterBook.Speaker(router: name, process: process)
     let (_, base) = book.asked(speaker, after: known, at: start)
     book.gave(change, to: speaker)
-    book.accept(report(base + change, name), from: nil, at: start)
+    book.accept(report(base + change, name), from: process, at: start)
     return base + change
   }
 
@@ -63,18 +65,37 @@ struct RouterBookTests {
     #expect(change == nil && base == 900)
   }
 
-  @Test("who is leaving still counts for drains, and is forgotten when nothing is in flight")
+  @Test("who is leaving holds back what its table still has, until it has the new one or its process ends")
   func leaving() {
     var book = RouterBook()
     let instance = InstanceID()
-    book.accept(report(1, "a", leaving: true, [instance]), from: nil, at: start)
-    book.accept(report(1, "b"), from: nil, at: start)
-    book.forget(at: start) { _ in true }
-    #expect(!book.isDrained([instance]))
-    book.accept(report(1, "a", leaving: true), from: nil, at: start)
-    #expect(book.isDrained([instance]))
-    book.forget(at: start) { _ in true }
-    #expect(book.entries.map(\.speaker.router) == ["b"])
+    _ = follow(&book, "a", at: 7, change: 1, from: old)
+    _ = follow(&book, "b", at: 7, change: 1, from: new)
+    #expect(book.isReleased(1))
+    book.accept(report(8, "a", leaving: true, [instance]), from: old, at: start)
+    _ = follow(&book, "b", at: 8, change: 2, from: new)
+    #expect(book.inForce(2) == true && !book.isReleased(2) && !book.isDrained([instance]))
+    // Idle for a moment: it still has clients, and routes what they ask.
+    book.accept(report(8, "a", leaving: true), from: old, at: start)
+    book.forget(at: start + .seconds(91)) { _ in true }
+    #expect(book.entries.map(\.speaker.router) == ["a", "b"] && !book.isReleased(2))
+    var acknowledged = book
+    let speaker = RouterBook.Speaker(router: "a", process: old)
+    _ = acknowledged.asked(speaker, after: 8, at: start)
+    acknowledged.gave(2, to: speaker)
+    acknowledged.accept(report(9, "a", leaving: true), from: old, at: start)
+    #expect(acknowledged.isReleased(2))
+    book.forget(at: start) { $0 != old }
+    #expect(book.entries.map(\.speaker.router) == ["b"] && book.isReleased(2))
+  }
+
+  @Test("no table is in force nowhere, also at a router that was never heard of")
+  func nothing() {
+    var book = RouterBook()
+    book.expect(new, at: start)
+    #expect(!book.inForce(0, at: new) && book.inForce(0) == false && !book.isReleased(0))
+    book.accept(report(0, "b"), from: new, at: start)
+    #expect(!book.inForce(0, at: new) && book.inForce(0) == false)
   }
 
   @Test("a silent router without a process is forgotten after 90 s, one with a process when that is gone")

@@ -68,6 +68,134 @@ import Wire
     #expect(refused?.id == "conflict")
   }
 
+  @Test("a refused claim is written down once an hour, however often it is made")
+  func repeated() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    let (holder, claimant) = (try await here.create("holder"), try await here.create("claimant"))
+    _ = try await here.plane.addDomain("holder", DomainCreate(hostname: "*.example.com"), by: here.admin)
+    _ = try await here.plane.addDomain("holder", DomainCreate(hostname: "www.example.com"), by: here.admin)
+    for _ in 0..<20 {
+      let wanted = DomainCreate(hostname: "www.example.com")
+      #expect(await error { _ = try await here.plane.addDomain("claimant", wanted, by: here.admin) }?.id == "conflict")
+    }
+    #expect(try await here.store.read { try $0.failures(of: claimant) }.count == 1)
+    let log = try String(contentsOfFile: "\(here.directory)/logs/\(holder)/paas.log", encoding: .utf8)
+    #expect(log.components(separatedBy: "Another app's claim").count == 2)
+  }
+
+  @Test("an app has a bounded number of domains, and an account a bounded size of settings")
+  func bounded() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    let app = try await here.create()
+    let admin = here.admin
+    try await here.store.write { ledger in
+      for number in 0..<RouteRules.domainsKept {
+        _ = try ledger.addDomain(
+          try DomainName("d\(number).example.com"), prefix: nil, strips: false, app: app, by: admin)
+      }
+    }
+    let full = await error {
+      _ = try await here.plane.addDomain("hello", DomainCreate(hostname: "more.example.com"), by: here.admin)
+    }
+    #expect(full?.id == "invalid_params" && full?.message.contains("100") == true)
+    let large = Array(repeating: UInt8(ascii: "x"), count: RouteRules.pageLimit)
+    var refused: APIError?
+    var apps = 0
+    while refused == nil, apps < 100 {
+      apps += 1
+      _ = try await here.create("page\(apps)")
+      refused = await error { _ = try await here.plane.setPage("page\(apps)", .error, html: large, by: here.admin) }
+    }
+    #expect(refused?.id == "invalid_params" && apps == RouteRules.accountLimit / RouteRules.pageLimit)
+    _ = try await here.plane.setPage("page1", .error, html: nil, by: here.admin)
+    _ = try await here.plane.setPage("page\(apps)", .error, html: large, by: here.admin)
+  }
+
+  @Test("a host that an app gives up takes its redirect with it")
+  func redirectsGo() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    for host in ["a.example.com", "b.example.com"] {
+      _ = try await here.plane.addDomain("hello", DomainCreate(hostname: host), by: here.admin)
+      let redirect = RedirectResource(from: host, to: "https://example.org", permanent: true)
+      _ = try await here.plane.addRedirect("hello", redirect, by: here.admin)
+    }
+    let kept = RedirectResource(from: "hello.localhost", to: "https://example.org", permanent: true)
+    _ = try await here.plane.addRedirect("hello", kept, by: here.admin)
+    _ = try await here.plane.removeDomain("hello", "a.example.com", by: here.admin)
+    #expect(
+      try await here.plane.routing("hello", by: here.admin).redirects.map(\.from) == [
+        "b.example.com", "hello.localhost",
+      ])
+    _ = try await here.plane.clearDomains("hello", by: here.admin)
+    #expect(try await here.plane.routing("hello", by: here.admin).redirects.map(\.from) == ["hello.localhost"])
+  }
+
+  @Test("settings that cannot be read shut their app and no other, and it can be destroyed")
+  func unreadable() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    let app = try await here.create()
+    _ = try await here.create("other")
+    try await here.store.write { ledger in
+      try ledger.setRouteSettings(RouteSettingsRecord(settings: #"{"users":7}"#), of: app)
+    }
+    _ = try await here.plane.setMaintenance("other", true, by: here.admin)
+    #expect(try await routed(here, "other").state == .maintenance)
+    let shut = try await routed(here)
+    #expect(shut.state == .maintenance && shut.settings == nil)
+    _ = try await here.plane.addDomain("hello", DomainCreate(hostname: "www.example.com"), by: here.admin)
+    _ = try await here.plane.removeDomain("hello", "www.example.com", by: here.admin)
+    _ = try await here.plane.destroyApp("hello", by: here.admin)
+  }
+
+  @Test("names that became the platform's since they were claimed are served no more")
+  func stale() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    for name in ["hello", "other"] { _ = try await here.create(name) }
+    for name in [
+      "hello.new.test", "other.new.test/x", "a.other.new.test", "*.example.com", "kept.example.org", "a.hello.new.test",
+      "x.kept.test",
+    ] { _ = try await here.plane.addDomain("hello", DomainCreate(hostname: name), by: here.admin) }
+    let (wishes, apps) = try await here.store.read { (try $0.routeWishes(), try $0.apps()) }
+    func stale(_ domain: String, _ hosts: [String], admin: Bool) -> [String] {
+      var wishes = wishes
+      for wish in wishes.indices {
+        for index in wishes[wish].domains.indices { wishes[wish].domains[index].account.isAdmin = admin }
+      }
+      let reserved = ReservedNames(domain: domain, hosts: hosts)
+      return RouteTable.stale(wishes, apps: apps, reserved: reserved).map(\.shown).sorted()
+    }
+    #expect(stale("localhost", [], admin: false).isEmpty)
+    #expect(stale("new.test", [], admin: true) == ["hello.new.test"])
+    #expect(stale("new.test", [], admin: false) == ["a.other.new.test", "hello.new.test"])
+    #expect(stale("paas.example.com", [], admin: true) == ["*.example.com"])
+    #expect(
+      stale("localhost", ["*.kept.test", "kept.example.org", "10.0.0.1"], admin: true) == [
+        "kept.example.org", "x.kept.test",
+      ])
+    let table = RouteTable.apps(
+      wishes, instances: [], domain: "new.test", without: Set(wishes.flatMap(\.domains).map(\.id)))
+    #expect(
+      table.flatMap(\.hosts).sorted() == ["hello.new.test", "other.new.test"] && table.allSatisfy { $0.mounts == nil })
+  }
+
+  @Test("the default name can be looked at, and stays")
+  func defaultName() async throws {
+    let here = try await Installation()
+    defer { here.end() }
+    let app = try await here.create()
+    for name in ["hello.localhost", "HELLO.localhost.", app.description] {
+      #expect(try await here.plane.domain("hello", name, by: here.admin).kind == "default")
+      let refused = await error { _ = try await here.plane.removeDomain("hello", name, by: here.admin) }
+      #expect(refused?.id == "conflict" && refused?.message.contains("stays") == true)
+    }
+  }
+
   @Test("destroying an app frees its names, and takes what was mounted on its default name with it")
   func destroyed() async throws {
     let here = try await Installation()
@@ -131,13 +259,17 @@ import Wire
       ("www.example.com", "https://example.com"), ("hello.localhost", "https://example.com/path"),
       ("hello.localhost", "ftp://example.com"), ("hello.localhost", "https://exa mple.com"),
       ("hello.localhost", "https://example.com:0"), ("hello.localhost", "http://hello.localhost"),
+      ("hello.localhost", "https://hello.localhost"), ("hello.localhost", "http://Hello.localhost:8080"),
       ("hello.localhost", "https://a\r\nSet-Cookie: x"), ("hello.localhost", "https://user@example.com"),
     ] {
       let redirect = RedirectResource(from: from, to: to, permanent: true)
       let refused = await error { _ = try await here.plane.addRedirect("hello", redirect, by: here.admin) }
       #expect(refused?.id == "invalid_params", "\(from) \(to)")
     }
-    for page in [[], [0xFF], Array(repeating: 65, count: RouteRules.pageLimit + 1)] as [[UInt8]] {
+    let pages: [[UInt8]] = [
+      [], [0xFF], [65, 0], [65, 1], [27, 65], [65, 0x7F], Array(repeating: 65, count: RouteRules.pageLimit + 1),
+    ]
+    for page in pages {
       #expect(await error { _ = try await here.plane.setPage("hello", .error, html: page, by: here.admin) } != nil)
     }
     #expect(try await routed(here).settings == nil)
@@ -193,6 +325,10 @@ import Wire
     let refused = await error { _ = try await here.plane.setMaintenance("hello", true, by: here.admin) }
     #expect(refused?.id == "unavailable")
     #expect(try await here.plane.app("hello", by: here.admin).maintenance == true)
+    let lost = await error {
+      _ = try await here.plane.addUser("hello", BasicUserResource(name: "ann"), by: here.admin)
+    }
+    #expect(lost?.next?.contains("auth:add ann` again") == true)
   }
 
   @Test("while an instance starts and none is up, the app is starting and not crashed")

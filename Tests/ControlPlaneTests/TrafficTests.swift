@@ -19,7 +19,7 @@ struct TrafficTests {
   }
 
   private func metrics(
-    _ router: String, _ instances: [(InstanceID, String, RequestMetrics)], own: RequestMetrics = RequestMetrics(),
+    _ router: String, _ instances: [(InstanceID?, String, RequestMetrics)], own: RequestMetrics = RequestMetrics(),
     accepted: Int = 0
   ) -> RouterMetrics {
     RouterMetrics(
@@ -53,20 +53,34 @@ struct TrafficTests {
     #expect(traffic.routers.count == TrafficCounts.routersKept)
   }
 
-  @Test("a counter that starts again, or an instance that is named no more, takes nothing away")
+  @Test("a name's count goes on from deploy to deploy, and is counted once also when no instance has the name")
+  func deploys() {
+    var traffic = TrafficCounts()
+    traffic.accept(metrics("a", [(web, "web.1", counts(10)), (InstanceID(), "web.2", counts(4))]))
+    traffic.accept(metrics("a", [(InstanceID(), "web.1", counts(12)), (nil, "web.2", counts(4))]))
+    for _ in 0..<5 { traffic.accept(metrics("a", [(InstanceID(), "web.1", counts(15)), (nil, "web.2", counts(4))])) }
+    #expect(requests(traffic) == 15 && requests(traffic, "web.2") == 4)
+    traffic.accept(metrics("a", []))
+    #expect(requests(traffic) == 15)
+    #expect(traffic.present(of: app.id, in: ["a"])["web.1"]?.inFlight == 0)
+  }
+
+  @Test("a counter that starts again, or a name that is told no more, takes nothing away")
   func monotonic() {
     var traffic = TrafficCounts()
     var last = 0
     for step in 0..<300 {
-      let instance = InstanceID()
-      traffic.accept(metrics("a", [(instance, "web.1", counts(step % 7)), (web, "web.2", counts(step % 11))]))
+      let second = step % 3 == 0 ? [] : [(InstanceID?.some(web), "web.2", counts(step % 11))]
+      traffic.accept(metrics("a", [(InstanceID(), "web.1", counts(step % 7))] + second))
       let now = requests(traffic) + requests(traffic, "web.2")
       #expect(now >= last)
       last = now
     }
-    let kept = traffic.routers.first?.series.apps[app.id]?.instances.count ?? 0
-    #expect(kept <= TrafficCounts.instancesKept + 2)
-    #expect(requests(traffic) == (0..<300).reduce(0) { $0 + $1 % 7 })
+    #expect(requests(traffic) == 42 * 6 + 5)
+    for step in 0..<TrafficCounts.namesKept * 2 {
+      traffic.accept(metrics("a", [(nil, "name.\(step)", counts(1))]))
+    }
+    #expect(traffic.routers.first?.series.apps[app.id]?.named.count == TrafficCounts.namesKept)
   }
 
   @Test("what a broken router says breaks nothing")

@@ -64,8 +64,8 @@ extension EndToEnd {
         let load = Load(host: "newer.localhost", port: try await paas.port("http"))
         #expect(try await paas.paas(["server:stop", "--data", paas.data]).status == 0)
         try await paas.start(binary: other)
-        #expect(try await router(paas) != old)
         try await ended(old)
+        #expect(try await router(paas) != old)
         let result = await load.stop()
         #expect(result.failures.isEmpty, "\(result.failures)")
       }
@@ -87,6 +87,28 @@ extension EndToEnd {
         try await paas.start()
         try await eventually("the app is back") { try await paas.get(app: "found")?.body == "here" }
         #expect(try await Program.run("/usr/bin/pgrep", ["-fc", "paas router --socket \(paas.data)/"]).out == "1\n")
+      }
+    }
+
+    @Test("a server whose router answers only proxies elsewhere starts, and so does one that finds such a router")
+    func proxiesOnly() async throws {
+      try await Installation.with(["--proxy-protocol", "--trusted-proxies", "10.0.0.0/8"]) { paas in
+        let old = try await router(paas)
+        try await paas.killServer()
+        try await paas.start()
+        #expect(try await router(paas) == old)
+      }
+    }
+
+    @Test("server:stop --all in the middle of an exchange leaves no router")
+    func stoppedInBetween() async throws {
+      try await Installation.with { paas in
+        let log = paas.data + "/run/router-2.pid"
+        async let restarted = paas.paas(["router:restart"])
+        try await eventually("another router is started") { Files.exists(log) }
+        #expect(try await paas.paas(["server:stop", "--all", "--data", paas.data]).status == 0)
+        _ = try await restarted
+        #expect(try await Program.run("/usr/bin/pgrep", ["-fc", "paas router --socket \(paas.data)/"]).out == "0\n")
       }
     }
 

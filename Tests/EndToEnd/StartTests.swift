@@ -50,6 +50,18 @@ extension EndToEnd {
       }
     }
 
+    @Test(
+      "a domain that no app can be served below",
+      arguments: [
+        ("10.0.0.1", "is an address"), ("::1", "is an address"), ("my_host", "not a domain name"),
+        ("*.example.com", "is a wildcard"), ("http://example.com", "give the name alone"), ("", "1 to 253 bytes"),
+      ])
+    func domain(name: String, why: String) async throws {
+      let directory = try temporary()
+      defer { try? Files.removeTree(directory) }
+      expectOneSentence(try await serve(["--data", directory, "--domain", name]), containing: why)
+    }
+
     @Test("an unwritable data directory")
     func unwritable() async throws {
       let directory = try temporary()

@@ -89,7 +89,7 @@ struct DomainNameTests {
     arguments: [
       ("192.0.2.77/24", "192.0.2.0/24"), ("198.51.100.7", "198.51.100.7"), ("0.0.0.0/0", "0.0.0.0/0"),
       ("2001:DB8:0:0::1/32", "2001:db8::/32"), ("::1", "::1"), ("10.1.2.3/9", "10.0.0.0/9"),
-      ("fe80::1/128", "fe80::1/128"),
+      ("fe80::1/128", "fe80::1"), ("192.0.2.1/32", "192.0.2.1"),
     ])
   func network(text: String, expected: String) throws {
     #expect(try Network(text).description == expected)

@@ -82,6 +82,30 @@ struct RouteTests {
     #expect(slots.count == 2)
   }
 
+  @Test("only who has the whole host may redirect it, not who is mounted there or had it once")
+  func redirects() throws {
+    func redirecting(_ app: RoutedApp, to: String) -> RoutedApp {
+      var (app, settings) = (app, RouteSettings())
+      settings.redirects = [Redirect(host: "a.test", to: to, permanent: true)]
+      app.settings = settings
+      return app
+    }
+    func target(_ apps: [RoutedApp]) -> String? {
+      var routes = RouteSet {}
+      _ = routes.apply(table(apps))
+      return HostName("a.test").flatMap(routes.snapshot(confirmed: true).find)?.redirect?.to
+    }
+    let mount = [Mount(host: "a.test", prefix: "/api", strips: false)]
+    let ids = [AppID(), AppID()].sorted()
+    for (first, second) in [(ids[0], ids[1]), (ids[1], ids[0])] {
+      let owner = try app("owner", ["a.test"], id: first)
+      let mounted = redirecting(try app("mounted", [], mount, id: second), to: "https://evil.test")
+      #expect(target([owner, mounted]) == nil)
+      #expect(target([redirecting(owner, to: "https://good.test"), mounted]) == "https://good.test")
+      #expect(target([mounted]) == nil)
+    }
+  }
+
   @Test("ten thousand hosts are found, each its own")
   func many() throws {
     var routes = RouteSet {}

@@ -55,6 +55,27 @@ struct ServerLinkTests {
     try await router.stop()
   }
 
+  @Test("a new server is told all counters, also of apps that nothing has happened to since")
+  func countersAgain() async throws {
+    let backend = try TestBackend { _ in ok("one") }
+    let directory = try TestRouter.temporaryDirectory()
+    let path = "\(directory)/router.sock"
+    let server = try TestServer(path: path, table: table([.live("hello", [backend.endpoint])], generation: 4))
+    let router = try await TestRouter(directory: directory) { $0.socketPath = path }
+    _ = try await blocking { try router.connect().ask("GET", host: "hello.localhost").text }
+    func hasOne(_ metrics: RouterMetrics?) -> Bool {
+      metrics?.apps.first?.instances.first?.requests.statuses[1] == 1
+    }
+    #expect(try await eventually { server.metrics.contains(where: hasOne) })
+    server.vanish()
+    unlink(path)
+    let next = try TestServer(path: path, table: nil)
+    // Connected and told before the next counters are due: their sender has noticed nothing.
+    #expect(try await eventually { next.reports.first?.generation == 4 })
+    #expect(try await eventually { hasOne(next.metrics.first) })
+    try await router.stop()
+  }
+
   @Test("a router that starts without its server serves the last table of this boot")
   func restored() async throws {
     let backend = try TestBackend { _ in ok("kept") }

@@ -261,6 +261,18 @@ struct SettingsTests {
     #expect(web.requests.statuses == [0, 15, 0, 0, 5, 0] && web.requests.latency.reduce(0, +) == 20)
     #expect(web.requests.bytesIn == 60 && web.requests.bytesOut == 75 && web.instance == backend.instance)
     #expect(metrics.refused == 1 && metrics.accepted >= 21)
+    // The next deploy's instance bears the name on; then none does.
+    let next = Endpoint(instance: InstanceID(), name: "web.1", address: backend.endpoint.address)
+    for (generation, endpoints) in [[next], []].enumerated() {
+      var changed = app
+      changed.endpoints = endpoints
+      _ = try await router.runtime.tables.apply(table([changed], generation: UInt64(generation) + 2))
+      _ = try await blocking { try Line.connect(port: port).ask("GET", host: "hello.localhost").status }
+      let later = try await router.runtime.tables.metrics()
+      let rows = later.apps.first { $0.app == app.id }?.instances
+      #expect(rows?.map(\.instance) == [endpoints.first?.instance])
+      #expect(rows?.first?.requests.statuses == [0, 16, 0, 0, 5, 0])
+    }
     try await router.stop()
   }
 }

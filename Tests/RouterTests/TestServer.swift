@@ -10,6 +10,7 @@ final class TestServer: Sendable {
   struct State {
     var table: RoutingTable?
     var reports: [RouterReport] = []
+    var metrics: [RouterMetrics] = []
     var asked: [String] = []
     var lines: [RouterLogLine] = []
     var open: [Line] = []
@@ -49,6 +50,7 @@ final class TestServer: Sendable {
 
   func set(_ table: RoutingTable) { state.withLock { $0.table = table } }
   var reports: [RouterReport] { state.withLock { $0.reports } }
+  var metrics: [RouterMetrics] { state.withLock { $0.metrics } }
   var lines: [RouterLogLine] { state.withLock { $0.lines } }
 
   private func serve(_ line: Line) throws {
@@ -59,6 +61,10 @@ final class TestServer: Sendable {
       case "/router/report":
         let report = try Wire.decode(RouterReport.self, from: Data(request.body))
         state.withLock { $0.reports.append(report) }
+        try line.write("HTTP/1.1 204 No Content\r\nPaas-Wire: 1\r\n\r\n")
+      case "/router/metrics":
+        let metrics = try Wire.decode(RouterMetrics.self, from: Data(request.body))
+        state.withLock { $0.metrics.append(metrics) }
         try line.write("HTTP/1.1 204 No Content\r\nPaas-Wire: 1\r\n\r\n")
       case "/router/logs":
         let lines = RouterLogLine.decode(request.body)

@@ -62,6 +62,11 @@ extension APIRoutes {
         try await controlPlane.allowNetworks(context.parameter("app"), networks, by: context.account()),
         status: .created)
     }
+    routes.delete("apps/:app/ips/:network") { _, context in
+      try Response.json(
+        try await controlPlane.removeNetworks(
+          context.parameter("app"), [context.parameter("network")], by: context.account()))
+    }
     routes.delete("apps/:app/ips") { _, context in
       try Response.json(try await controlPlane.clearNetworks(context.parameter("app"), by: context.account()))
     }
