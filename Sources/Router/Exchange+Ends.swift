@@ -22,7 +22,9 @@ extension Exchange {
     dropConnection()
     status = page.status
     let closes = !requestEnded || !asker.keepsAlive || worker.isDraining || page.endsConnection
+    let mine = stamp
     let sent = worker.send(page, of: self, close: closes)
+    guard mine == stamp, !isOver else { return }  // the write failed, and that has ended this already
     bytesOut = sent
     end(page.code) { $0.exchangeEnded(close: closes) }
   }
@@ -69,12 +71,21 @@ extension Exchange {
 
   func releaseBackend() {
     blamed = upstream
-    upstream?.backend.release()
+    if !hasLeft { upstream?.backend.release() }
+    hasLeft = false
     upstream = nil
+  }
+
+  /// The response is all here: whoever has it may ask again at once, and must not meet itself at a limit.
+  func leavePlaces() {
+    leaveGate()
+    if !hasLeft { upstream?.backend.release() }
+    hasLeft = upstream != nil
   }
 
   /// What every end has in common; `then` is told the client, last of all.
   func end(_ code: RouterCode?, then: (ClientConnection) -> Void) {
+    guard !isOver else { return }
     isOver = true
     isHeld = false
     count(code)
@@ -116,6 +127,7 @@ extension Exchange {
     needsFresh = false
     isConnecting = false
     gate = nil
+    hasLeft = false
     plan = nil
     responseBody = .none
     status = 0

@@ -138,8 +138,14 @@ extension Exchange {
     }
     if out.readableBytes > 0 { client?.write(out) }
     if client?.due == .idle { awaitBytes() }
-    if isWhole { client?.flush() }
+    let mine = stamp
+    if isWhole {
+      leavePlaces()
+      client?.flush()
+    }
     worker.giveScratch(out)
+    // A write that fails closes the client at once, and that has ended this already.
+    guard mine == stamp, !isOver else { return }
     if isWhole { finish(excess: bytes.readableBytes) }
   }
 
@@ -284,7 +290,10 @@ extension Exchange {
 
   private func endOfBody() {
     if !asker.isOld { client?.write(ByteBuffer(string: "0\r\n\r\n")) }
+    let mine = stamp
+    leavePlaces()
     client?.flush()
+    guard mine == stamp, !isOver else { return }
     finish(excess: 0)
   }
 }

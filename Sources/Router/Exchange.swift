@@ -40,6 +40,8 @@ final class Exchange {
   var seen: RouteSnapshot?
   /// Counted as in flight from before the connect.
   var upstream: LoopUpstream?
+  /// The instance was given back before the end.
+  var hasLeft = false
   var connection: UpstreamConnection?
   /// The instance that failed last, for the log.
   var blamed: LoopUpstream?

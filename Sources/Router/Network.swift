@@ -67,6 +67,8 @@ struct IPAddress: Sendable, Equatable, Hashable {
   }
 
   init?(_ text: String) {
+    // inet_pton reads up to a NUL, and what is behind it would be taken for a part of the address.
+    guard !text.utf8.contains(0) else { return nil }
     var four: UInt32 = 0
     if inet_pton(AF_INET, text, &four) == 1 {
       self.init(high: 0, low: 0xFFFF << 32 | UInt64(UInt32(bigEndian: four)))

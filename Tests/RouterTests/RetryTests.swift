@@ -93,8 +93,8 @@ struct RetryTests {
   @Test("no first byte in time is H12, bytes that are not HTTP are H17, silence in a body breaks it off")
   func badApps() async throws {
     var limits = TestRouter.quick
-    limits.firstByte = .milliseconds(200)
-    limits.idle = .milliseconds(400)
+    limits.firstByte = .seconds(1)
+    limits.idle = .seconds(1)
     let backend = try TestBackend { line, _ in
       let request = try line.message()
       if request.target == "/garbage" { try line.write("this is not http\r\n\r\n") }

@@ -178,19 +178,22 @@ struct SettingsTests {
   func limits() async throws {
     let backend = try TestBackend { _ in ok("done") }
     for change: @Sendable (inout RouteSettings) -> Void in [{ $0.concurrency = 1 }, { $0.queue = 1 }] {
-      let app = try app([backend.endpoint]) { change(&$0) }
-      try await withRouter([app]) { router in
-        // A request whose body is still coming holds its place.
-        let first = try router.connect()
-        try first.write("POST / HTTP/1.1\r\nHost: hello.localhost\r\nContent-Length: 1\r\n\r\n")
-        var statuses: [Int] = []
-        repeat {
-          statuses.append(try router.connect().ask("GET", host: "hello.localhost").status)
-        } while statuses.last == 200 && statuses.count < 1000
-        #expect(statuses.last == 503)
+      let router = try await TestRouter([try app([backend.endpoint]) { change(&$0) }])
+      // A request whose body is still coming holds its place.
+      let first = try router.connect()
+      try first.write("POST / HTTP/1.1\r\nHost: hello.localhost\r\nContent-Length: 1\r\n\r\n")
+      let isThere = try await eventually { await router.inFlight() == 1 }
+      #expect(isThere)
+      let (status, text, after) = try await blocking {
+        let line = try router.connect()
+        let status = try line.ask("GET", host: "hello.localhost").status
         try first.write("x")
-        #expect(try first.message().text == "done")
+        let text = try first.message().text
+        return (status, text, try (0..<20).map { _ in try line.ask("GET", host: "hello.localhost").status })
       }
+      #expect(status == 503 && text == "done")
+      #expect(after == Array(repeating: 200, count: 20))
+      try await router.stop()
     }
   }
 

@@ -128,8 +128,11 @@ struct TableChangeTests {
     #expect(try await eventually { old.requests.count == 1 })
     _ = try await router.runtime.tables.apply(table([.live("hello", [new.endpoint])], generation: 2))
     #expect(try await blocking { try router.connect().ask("GET", host: "hello.localhost").text } == "new")
-    let report = await router.runtime.tables.report()
-    #expect(report.generation == 2 && report.inFlight == [.init(instance: old.instance, requests: 1)])
+    let isCounted = try await eventually {
+      let report = await router.runtime.tables.report()
+      return report.generation == 2 && report.inFlight == [.init(instance: old.instance, requests: 1)]
+    }
+    #expect(isCounted)
     mayAnswer.store(true, ordering: .releasing)
     #expect(try await blocking { try slow.message().text } == "old")
     #expect(try await eventually { await router.runtime.tables.report().inFlight.isEmpty })

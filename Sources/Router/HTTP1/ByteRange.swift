@@ -28,6 +28,16 @@ extension RawSpan {
     return withUnsafeBytes { String(decoding: $0[range.start..<range.end], as: UTF8.self) }
   }
 
+  /// A line has ended at or behind this offset.
+  func hasLineFeed(from start: Int) -> Bool {
+    var offset = start
+    while offset < byteCount {
+      if byte(offset) == 10 { return true }
+      offset &+= 1
+    }
+    return false
+  }
+
   /// The bytes of a range are exactly these (methods: RFC 9110 section 9.1).
   @inline(__always)
   func isExactly(_ range: ByteRange, _ wanted: StaticString) -> Bool {

@@ -34,7 +34,7 @@ enum ProxyHeader {
     }
     var end = 0
     while end < min(count, 107), bytes.byte(end) != 10 { end &+= 1 }
-    guard end < count, bytes.byte(end) == 10 else { return count < 107 ? .incomplete : .malformed }
+    guard end < min(count, 107), bytes.byte(end) == 10 else { return count < 107 ? .incomplete : .malformed }
     guard end > 6, bytes.byte(end &- 1) == 13 else { return .malformed }
     let words = bytes.text(ByteRange(start: 6, end: end &- 1)).split(separator: " ", omittingEmptySubsequences: false)
     if words.first == "UNKNOWN" { return .source(Source(address: nil, port: nil, length: end &+ 1)) }

@@ -63,7 +63,7 @@ enum RequestParser {
       guard offset &+ index < count else { return .incomplete }
       guard unsafe bytes.byte(offset &+ index) == wanted.utf8Start[index] else { return .failed(.malformed) }
     }
-    guard offset &+ 9 < count else { return .incomplete }
+    guard offset &+ 9 < count else { return bytes.hasLineFeed(from: offset) ? .failed(.malformed) : .incomplete }
     let major = bytes.byte(offset &+ 5)
     let minor = bytes.byte(offset &+ 7)
     guard ByteClass.isDigit(major), bytes.byte(offset &+ 6) == UInt8(ascii: "."), ByteClass.isDigit(minor),

@@ -40,7 +40,8 @@ enum ResponseParser {
       guard index < count else { return .incomplete }
       guard unsafe bytes.byte(index) == wanted.utf8Start[index] else { return .malformed }
     }
-    guard count > 13 else { return .incomplete }
+    // Not even a status without a reason; a line that has ended is none.
+    guard count > 13 else { return bytes.hasLineFeed(from: 7) ? .malformed : .incomplete }
     let minor = bytes.byte(7)
     guard minor == UInt8(ascii: "0") || minor == UInt8(ascii: "1"), bytes.byte(8) == 0x20 else { return .malformed }
     head.minor = minor &- UInt8(ascii: "0")
