@@ -132,6 +132,9 @@ struct CodeText: Equatable {
     CodeText(
       "H27", "client gone", "The client closed the connection before the app responded.",
       next: "nothing, if it is rare; else make the request faster."),
+    CodeText(
+      "H28", "client idle", "The client sent the body of its request too slowly, or stopped.",
+      next: "nothing: it is the client's connection; answered with 408."),
     CodeText("H80", "maintenance", "The app is in maintenance mode.", next: "`paas maintenance:off` ends it."),
     CodeText("H81", "blank app", "Nothing was ever deployed to this app.", next: "git push paas main"),
     CodeText(

@@ -48,7 +48,7 @@ extension LoadTests {
 
     private static var limits: RouterLimits {
       var limits = TestRouter.quick
-      limits.keepAlive = .seconds(1)
+      limits.keepAlive = .seconds(5)
       limits.head = .seconds(1)
       limits.body = .seconds(1)
       limits.idle = .seconds(1)
