@@ -78,12 +78,12 @@ extension PushScenarios {
     PushScenario(
       "a hook whose interpreter is missing",
       setup: """
-        mkdir -p server.git/hooks; echo '#!/nonexistent' >server.git/hooks/pre-receive; chmod +x server.git/hooks/pre-receive
+        mkdir -p server.git/hooks; echo '#!/nonexistent/interpreter' >server.git/hooks/pre-receive; chmod +x server.git/hooks/pre-receive
         """, "push ../server.git main", says: "cannot run hooks/pre-receive", changes: false),
     PushScenario(
       "an update hook whose interpreter is missing",
       setup: """
-        mkdir -p server.git/hooks; echo '#!/nonexistent' >server.git/hooks/update; chmod +x server.git/hooks/update
+        mkdir -p server.git/hooks; echo '#!/nonexistent/interpreter' >server.git/hooks/update; chmod +x server.git/hooks/update
         """, "push ../server.git main", says: "hook declined", changes: false),
     PushScenario(
       "a hook without a first line",
