@@ -35,6 +35,8 @@ final class ClientConnection: ChannelInboundHandler {
   /// Of the socket's peer.
   private var address = IPAddress(high: 0, low: 0)
   private var isCounted = false
+  /// It has never asked.
+  private var isNew = true
   /// Where the worker keeps it.
   var index = 0
 
@@ -132,13 +134,16 @@ final class ClientConnection: ChannelInboundHandler {
   // MARK: for the worker
 
   /// A client between two requests may have one on its way, which no other router would get: for a moment it is still
-  /// served, and told to close.
+  /// served, and told to close. One that has begun to ask has its time.
   func drain() {
     switch state {
-    case .idle, .introduction: expect(.cut, worker.times.farewell)
+    case .idle where inbox.readableBytes == 0, .introduction: expect(.cut, patience)
     default: break
     }
   }
+
+  /// How long a draining router waits for a request.
+  private var patience: TimeAmount { isNew ? worker.times.newcomer : worker.times.farewell }
 
   func cut() { context?.close(promise: nil) }
 
@@ -173,7 +178,7 @@ final class ClientConnection: ChannelInboundHandler {
       guard isTrusted || worker.shared.trusted.isEmpty else { return context.close(promise: nil) }
       state = .introduction
     }
-    let first = worker.isDraining ? worker.times.farewell : worker.times.keepAlive
+    let first = worker.isDraining ? patience : worker.times.keepAlive
     expect(.cut, worker.shared.acceptsProxyProtocol ? min(first, worker.times.head) : first)
     read()
   }
@@ -346,6 +351,7 @@ final class ClientConnection: ChannelInboundHandler {
       return false
     case .complete:
       headEnd.reset()
+      isNew = false
       let exchange = worker.makeExchange(for: self)
       self.exchange = exchange
       state = .exchanging

@@ -11,22 +11,16 @@ final class DataPlane: Sendable {
   let shared: Shared
   private let limits: RouterLimits
   private let group: MultiThreadedEventLoopGroup
-  private let workers: [Worker]
-
-  /// A worker in its loop's keeping.
-  private struct Worker: Sendable {
-    let loop: any EventLoop
-    let box: NIOLoopBoundBox<LoopWorker?>
-  }
+  private let workers: [BoundWorker]
 
   init(threads: Int, shared: Shared) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-    var workers: [Worker] = []
+    var workers: [BoundWorker] = []
     for loop in group.makeIterator() {
       let box = try await loop.submit {
         NIOLoopBoundBox<LoopWorker?>(LoopWorker(loop: loop, shared: shared), eventLoop: loop)
       }.get()
-      workers.append(Worker(loop: loop, box: box))
+      workers.append(BoundWorker(loop: loop, box: box))
     }
     self.group = group
     self.shared = shared
@@ -35,31 +29,28 @@ final class DataPlane: Sendable {
   }
 
   /// Serves on listening sockets. Each is duplicated: the caller keeps its own descriptors. One loop accepts and deals
-  /// the connections out to all; a connection stays with its loop.
+  /// the connections out to all; a connection stays with its loop. A channel that was returned can be closed at any time:
+  /// what it has accepted is on its loop's list before that, and ``drain()`` finds it.
   func listen(on descriptors: [Int32]) async throws -> [any Channel] {
     guard let first = workers.first else { return [] }
     var channels: [any Channel] = []
     for descriptor in descriptors {
       let copy = try checked("duplicate the listening socket") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
-      let bootstrap = ServerBootstrap(group: first.loop, childGroup: group)
+      let channel = try await ServerBootstrap(group: first.loop, childGroup: group)
         .serverChannelOption(.backlog, value: 4096)
         .serverChannelOption(.maxMessagesPerRead, value: 16)
+        .serverChannelOption(.autoRead, value: false)
         .serverChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
-            guard let mine = first.box.value else { throw ChannelError.ioOnClosedChannel }
-            try channel.pipeline.syncOperations.addHandlers([AcceptBackoffHandler(), ClientSetup(mine)])
+            try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
           }
         }
-        .childChannelInitializer { [workers] channel in
-          // Those of the accepting loop are ready already.
-          if channel.eventLoop === first.loop { return channel.eventLoop.makeSucceededVoidFuture() }
-          return channel.eventLoop.makeCompletedFuture {
-            let mine = workers.first { $0.loop === channel.eventLoop }
-            guard let worker = mine?.box.value else { throw ChannelError.ioOnClosedChannel }
-            try ClientSetup.prepare(channel, worker)
-          }
-        }
-      channels.append(try await bootstrap.withBoundSocket(copy).get())
+        .withBoundSocket(copy).get()
+      try await channel.eventLoop.submit { [workers] in
+        try Acceptor.put(into: channel.pipeline, workers)
+        try channel.syncOptions?.setOption(.autoRead, value: true)
+      }.get()
+      channels.append(channel)
     }
     return channels
   }
@@ -110,37 +101,6 @@ final class DataPlane: Sendable {
     for worker in workers {
       try await worker.loop.submit { if let mine = worker.box.value { work(mine) } }.get()
     }
-  }
-}
-
-/// Makes accepted connections ready that stay on the loop that accepts. A bootstrap's own options and initializer would
-/// do the same with a dozen futures per connection, which was a tenth of what a new connection costs.
-private final class ClientSetup: ChannelInboundHandler {
-  typealias InboundIn = any Channel
-  typealias InboundOut = any Channel
-
-  private let worker: LoopWorker
-
-  init(_ worker: LoopWorker) { self.worker = worker }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let channel = unwrapInboundIn(data)
-    do {
-      if channel.eventLoop === context.eventLoop { try Self.prepare(channel, worker) }
-      context.fireChannelRead(data)
-    } catch {
-      channel.close(promise: nil)
-    }
-  }
-
-  /// On the channel's own loop.
-  static func prepare(_ channel: any Channel, _ worker: LoopWorker) throws {
-    guard let options = channel.syncOptions else { throw ChannelError.ioOnClosedChannel }
-    try options.setOption(.autoRead, value: false)
-    try options.setOption(.allowRemoteHalfClosure, value: true)
-    try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
-    try options.setOption(.writeBufferWaterMark, value: .bodies)
-    try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
   }
 }
 

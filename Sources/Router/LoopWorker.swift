@@ -28,7 +28,7 @@ final class Shared: Sendable {
 
 /// The limits as NIO counts time.
 struct LoopTimes {
-  let firstByte, idle, connect, keepAlive, head, body, upstreamIdle, linger, farewell, tick: TimeAmount
+  let firstByte, idle, connect, keepAlive, head, body, upstreamIdle, linger, farewell, newcomer, tick: TimeAmount
 
   init(_ limits: RouterLimits) {
     firstByte = TimeAmount(limits.firstByte)
@@ -40,6 +40,7 @@ struct LoopTimes {
     upstreamIdle = TimeAmount(limits.upstreamIdle)
     linger = TimeAmount(limits.linger)
     farewell = min(TimeAmount(limits.farewell), keepAlive)
+    newcomer = min(TimeAmount(limits.newcomer), keepAlive)
     let shortest = [firstByte, idle, keepAlive, head, body, upstreamIdle, linger, farewell].min() ?? .milliseconds(500)
     tick = max(.milliseconds(10), min(.milliseconds(500), .nanoseconds(shortest.nanoseconds / 4)))
   }

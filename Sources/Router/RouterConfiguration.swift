@@ -58,8 +58,10 @@ public struct RouterLimits: Sendable {
   public var upstreamConnections = 1024
   /// How long bytes of a client that already has its answer are thrown away before the connection is cut.
   public var linger: Duration = .seconds(5)
-  /// How long a client without a request is still listened to after SIGTERM: it may have sent one already.
+  /// How long a client between two requests is still listened to after SIGTERM: it may have sent one already.
   public var farewell: Duration = .seconds(1)
+  /// The same before its first request, which it has connected for.
+  public var newcomer: Duration = .seconds(5)
   /// How long requests in flight may take after SIGTERM.
   public var drain: Duration = .seconds(30)
   /// Bytes of access log lines kept while the server is away.

@@ -82,6 +82,56 @@ struct LifecycleTests {
     try Files.removeTree(directory)
   }
 
+  @Test("routers that follow one another on a socket answer every connection that was made")
+  func succession() async throws {
+    let backend = try TestBackend { _ in ok("here") }
+    let directory = try TestRouter.temporaryDirectory()
+    let (listener, port) = try listenOnFreePort()
+    let file = TableFile(path: "\(directory)/table.json")
+    try file.write(table([.live("hello", [backend.endpoint])]))
+    var configuration = RouterConfiguration(
+      listenDescriptors: [listener], tableFile: file.path, socketPath: nil, threads: 2)
+    configuration.limits = TestRouter.quick
+    let visitors = Visitors()
+    async let asked: Void = visitors.ask(port: port)
+    var serving = try await RunningRouter(configuration)
+    for _ in 0..<40 {
+      let before = visitors.answered.load(ordering: .relaxed)
+      #expect(try await eventually { visitors.answered.load(ordering: .relaxed) > before + 10 })
+      // One after the other: whose turn it is, is between processes.
+      try await serving.stop()
+      serving = try await RunningRouter(configuration)
+    }
+    visitors.isOver.store(true, ordering: .releasing)
+    try await asked
+    try await serving.stop()
+    close(listener)
+    try Files.removeTree(directory)
+  }
+
+  @Test("a client that has connected, and asks only after the router was told to end, is answered")
+  func latecomer() async throws {
+    let backend = try TestBackend { _ in ok("still here") }
+    var limits = TestRouter.quick
+    limits.farewell = .milliseconds(1)
+    limits.newcomer = .seconds(20)
+    let router = try await TestRouter([.live("hello", [backend.endpoint])], limits: limits)
+    let client = try router.connect()
+    let half = try router.connect()
+    try half.write("GET / HTTP/1.1\r\n")
+    // Accepted in order: when this one is answered and ended, those are the router's.
+    let other = try router.connect()
+    #expect(try await blocking { try other.ask("GET", host: "hello.localhost").text } == "still here")
+    async let stopped: Void = router.stop()
+    #expect(try await blocking { try other.toEnd().isEmpty })
+    for (line, rest) in [(client, "GET / HTTP/1.1\r\n"), (half, "")] {
+      try line.write(rest + "Host: hello.localhost\r\n\r\n")
+      let response = try await blocking { try line.message() }
+      #expect(response.text == "still here" && response.header("connection") == "close")
+    }
+    try await stopped
+  }
+
   @Test("a router without a socket, or alone without a table, says so")
   func cannotStart() async throws {
     let logger = Logger(label: "test")
@@ -98,5 +148,47 @@ struct LifecycleTests {
       }
     }
     try Files.removeTree(directory)
+  }
+}
+
+/// One of several routers on the same listening socket.
+private struct RunningRouter {
+  private let stopper: AsyncStream<Void>.Continuation
+  private let running: Task<Void, any Error>
+
+  init(_ configuration: RouterConfiguration) async throws {
+    let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    let runtime = try await RouterRuntime(configuration, logger: logger)
+    let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+    stopper = continuation
+    running = Task { try await runtime.run { for await _ in stream {} } }
+  }
+
+  func stop() async throws {
+    stopper.finish()
+    try await running.value
+  }
+}
+
+/// Four threads that ask over a new connection each time, until it is over.
+private final class Visitors: Sendable {
+  let isOver = Atomic<Bool>(false)
+  let answered = Atomic<Int>(0)
+
+  func ask(port: Int) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 {
+        group.addTask { [self] in
+          try await blocking { [self] in
+            while !isOver.load(ordering: .acquiring) {
+              let response = try Line.connect(port: port).ask("GET", host: "hello.localhost")
+              #expect(response.text == "here")
+              answered.add(1, ordering: .relaxed)
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
   }
 }

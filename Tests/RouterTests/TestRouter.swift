@@ -21,6 +21,7 @@ final class TestRouter: Sendable {
     var limits = RouterLimits()
     limits.hold = .seconds(2)
     limits.linger = .seconds(2)
+    limits.newcomer = .seconds(1)
     return limits
   }()
 
