@@ -30,7 +30,8 @@ final class Acceptor: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let channel = unwrapInboundIn(data)
-    guard let bound = workers.first(where: { $0.loop === channel.eventLoop }) else { return channel.close(promise: nil) }
+    let owner = workers.first { $0.loop === channel.eventLoop }
+    guard let bound = owner else { return channel.close(promise: nil) }
     if bound.loop === context.eventLoop {
       Self.prepare(channel, bound.box.value)
     } else {
