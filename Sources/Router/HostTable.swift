@@ -27,6 +27,9 @@ final class HostEntry: Sendable {
     self.redirect = redirect
   }
 
+  /// Nobody has anything of it.
+  var isBlank: Bool { route == nil && paths.isEmpty }
+
   /// The route for a path, and how much of the path it takes away.
   func route(for bytes: RawSpan, _ target: ByteRange) -> (route: Route, stripped: Int)? {
     for path in paths where Self.isBelow(path.prefix, bytes, target) {
@@ -51,25 +54,54 @@ final class HostEntry: Sendable {
   }
 }
 
-/// Host names to entries: an open hash table over plain arrays, made once per table and never changed, so that a lookup
-/// allocates nothing and costs the same for ten thousand hosts as for one.
+/// Host names to entries: an open hash table over plain arrays, so that a lookup allocates nothing and costs the same for
+/// ten thousand hosts as for one. A value: a snapshot keeps its own, and a change copies two arrays.
 struct HostTable: Sendable {
   private var entries: [HostEntry] = []
   /// Index + 1 into ``entries``; 0 is free.
   private var slots: [Int32] = [0]
   private var hasWildcards = false
+  /// How many of ``entries`` are of hosts that nobody has any more.
+  private var blanks = 0
 
-  init(_ entries: [HostEntry]) {
-    var size = 8
-    while size < entries.count * 2 { size *= 2 }
-    slots = Array(repeating: 0, count: size)
-    self.entries = entries
-    for (index, entry) in entries.enumerated() {
-      if entry.name.first == UInt8(ascii: "*") { hasWildcards = true }
-      var slot = Int(truncatingIfNeeded: Self.hash(entry.name)) & (size - 1)
-      while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
-      slots[slot] = Int32(truncatingIfNeeded: index + 1)
+  /// What a table says about a host now: `nil` when nobody has it.
+  mutating func set(_ name: [UInt8], _ entry: HostEntry?) {
+    let slot = slot(of: name)
+    if slots[slot] > 0 {
+      let index = Int(slots[slot]) - 1
+      blanks += (entry == nil ? 1 : 0) - (entries[index].isBlank ? 1 : 0)
+      entries[index] = entry ?? HostEntry(name: name, route: nil, paths: [], redirect: nil)
+    } else if let entry {
+      if (entries.count + 1) * 2 > slots.count { grow() }
+      add(entry)
     }
+    if blanks > 1024, blanks * 2 > entries.count { grow() }
+  }
+
+  private mutating func add(_ entry: HostEntry) {
+    if entry.name.first == UInt8(ascii: "*") { hasWildcards = true }
+    entries.append(entry)
+    slots[slot(of: entry.name)] = Int32(truncatingIfNeeded: entries.count)
+  }
+
+  /// Without those that nobody has, and with room for as many again.
+  private mutating func grow() {
+    let old = entries.filter { !$0.isBlank }
+    var size = 8
+    while size < old.count * 4 { size *= 2 }
+    slots = Array(repeating: 0, count: size)
+    entries = []
+    entries.reserveCapacity(size / 2)
+    blanks = 0
+    for entry in old { add(entry) }
+  }
+
+  /// Where the name is, or would be.
+  private func slot(of name: [UInt8]) -> Int {
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: Self.hash(name)) & mask
+    while slots[slot] != 0, entries[Int(slots[slot]) - 1].name != name { slot = (slot + 1) & mask }
+    return slot
   }
 
   /// The exact name, else the longest wildcard above it.
@@ -90,7 +122,7 @@ struct HostTable: Sendable {
     var slot = Int(truncatingIfNeeded: Self.finished(hash)) & mask
     while slots[slot] != 0 {
       let entry = entries[Int(slots[slot]) - 1]
-      if Self.equal(entry.name, host, from: start, isWildcard: isWildcard) { return entry }
+      if Self.equal(entry.name, host, from: start, isWildcard: isWildcard) { return entry.isBlank ? nil : entry }
       slot = (slot + 1) & mask
     }
     return nil

@@ -8,7 +8,7 @@ final class RouteSnapshot: Sendable {
   private let hosts: HostTable
 
   /// Nothing is known yet.
-  static let unknown = RouteSnapshot(HostTable([]), confirmed: false)
+  static let unknown = RouteSnapshot(HostTable(), confirmed: false)
 
   init(_ hosts: HostTable, confirmed: Bool) {
     self.hosts = hosts
@@ -21,13 +21,19 @@ final class RouteSnapshot: Sendable {
 /// All apps of the table in force, from which each ``RouteSnapshot`` is made. A change makes new routes for the apps
 /// that changed and no others: an endpoint that stays as it was keeps its ``Backend``, and with it its count.
 struct RouteSet {
-  private struct Known {
-    var app: RoutedApp
-    var route: Route
+  /// An object, because a report walks over all of them.
+  private final class Known: Sendable {
+    let app: RoutedApp
+    let route: Route
+
+    init(app: RoutedApp, route: Route) {
+      self.app = app
+      self.route = route
+    }
   }
 
   private var known: [AppID: Known] = [:]
-  private var entries: [[UInt8]: HostEntry] = [:]
+  private var hosts = HostTable()
   /// Who names a host, in whatever way.
   private var claims: [[UInt8]: [AppID]] = [:]
   private var free: [Int] = []
@@ -61,13 +67,13 @@ struct RouteSet {
     for app in table.apps where known[app.id]?.app != app {
       left += put(app, touched: &touched)
     }
-    for host in touched { entries[host] = entry(host, of: (claims[host] ?? []).sorted()) }
+    for host in touched { hosts.set(host, entry(host, of: (claims[host] ?? []).sorted())) }
     for backend in left { backend.retire() }
     return left
   }
 
   func snapshot(confirmed: Bool) -> RouteSnapshot {
-    RouteSnapshot(HostTable(Array(entries.values)), confirmed: confirmed)
+    RouteSnapshot(hosts, confirmed: confirmed)
   }
 
   private mutating func put(_ app: RoutedApp, touched: inout Set<[UInt8]>) -> [Backend] {

@@ -140,6 +140,55 @@ struct RouteTests {
     #expect(ForwardedChain.client("10.0.0.1", trusted: trusted) == nil)
   }
 
+  @Test("a difference that the file has no room for is written with the whole table")
+  func tableFileFull() throws {
+    let directory = try TestRouter.temporaryDirectory()
+    let file = TableFile(path: "\(directory)/table.json")
+    try file.write(table([], generation: 2))
+    var change = table(try (0..<4000).map { try app("app\($0)", ["app\($0).test"]) }, generation: 2)
+    var wholes = 0
+    for _ in 0..<4 {
+      change.base = change.generation
+      change.generation += 1
+      try file.add(change) {
+        wholes += 1
+        return table(change.apps, generation: change.generation)
+      }
+    }
+    #expect(wholes > 0)
+    let last = try #require(try file.read())
+    #expect(last.apps.count == 4000 && last.generation == change.generation)
+    try Files.removeTree(directory)
+  }
+
+  @Test("hosts that come, change and go are found as they are now")
+  func hostTable() throws {
+    var table = HostTable()
+    let route = Route(try app("one", ["one.test"]), slot: 0, backends: [], gate: Route.Gate())
+    func set(_ name: String, _ isThere: Bool) {
+      let name = Array(name.utf8)
+      table.set(name, isThere ? HostEntry(name: name, route: route, paths: [], redirect: nil) : nil)
+    }
+    func isFound(_ name: String) throws -> Bool {
+      table.find(try #require(HostName(name))) != nil
+    }
+    #expect(try !isFound("app1.test"))
+    for index in 0..<5000 { set("app\(index).test", true) }
+    for index in 0..<5000 where index % 10 != 0 { set("app\(index).test", false) }
+    for index in 0..<5000 { #expect(try isFound("app\(index).test") == (index % 10 == 0)) }
+    set("app1.test", true)
+    set("nobody.test", false)
+    set("*.wild.test", true)
+    #expect(try isFound("app1.test") && !isFound("nobody.test") && !isFound("wild.test"))
+    #expect(try isFound("any.wild.test"))
+    // A name of its own is no more, and what is above it has it again.
+    set("own.wild.test", true)
+    set("own.wild.test", false)
+    #expect(try isFound("own.wild.test"))
+    set("*.wild.test", false)
+    #expect(try !isFound("own.wild.test") && !isFound("any.wild.test"))
+  }
+
   @Test("a table file is a whole table and what changed since, and a torn last line does not count")
   func tableFile() throws {
     let directory = try TestRouter.temporaryDirectory()
@@ -157,9 +206,13 @@ struct RouteTests {
     let whole = try #require(try file.read())
     #expect(whole.apps == [two] && whole.generation == 7)
     let bytes = try Files.read(file.path)
-    try Files.writeDurably(bytes.dropLast(9), to: file.path, mode: 0o600)
-    let torn = try #require(try file.read())
-    #expect(Set(torn.apps.map(\.id)) == [one.id, two.id] && torn.generation == 6)
+    let text = bytes.prefix { $0 != 0 }
+    #expect(bytes.count - text.count > 1000, "there is room for more")
+    for torn in [Array(text.dropLast(9)), text.dropLast(9) + [UInt8](repeating: 0, count: 4096)] {
+      try Files.writeDurably(torn, to: file.path, mode: 0o600)
+      let rest = try #require(try file.read())
+      #expect(Set(rest.apps.map(\.id)) == [one.id, two.id] && rest.generation == 6)
+    }
     try Files.removeTree(directory)
   }
 }
