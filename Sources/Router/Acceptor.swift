@@ -47,8 +47,6 @@ final class Acceptor: ChannelInboundHandler {
       guard let worker, let options = channel.syncOptions else { throw ChannelError.ioOnClosedChannel }
       try options.setOption(.autoRead, value: false)
       try options.setOption(.allowRemoteHalfClosure, value: true)
-      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
-      try options.setOption(.writeBufferWaterMark, value: .bodies)
       try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
     } catch {
       channel.close(promise: nil)

@@ -37,6 +37,8 @@ final class ClientConnection: ChannelInboundHandler {
   private var isCounted = false
   /// It has never asked.
   private var isNew = true
+  /// ``settle()`` was done.
+  private var isSettled = false
   /// Where the worker keeps it.
   var index = 0
 
@@ -56,7 +58,8 @@ final class ClientConnection: ChannelInboundHandler {
 
   // MARK: for the exchange
 
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  /// Less than the water mark waits to be written. Kept here: asking the channel costs more than the answer.
+  private(set) var isWritable = true
 
   func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
   func flush() { context?.flush() }
@@ -75,10 +78,23 @@ final class ClientConnection: ChannelInboundHandler {
     if close || (inputEnded && inbox.readableBytes == 0) { return linger() }
     state = .idle
     headEnd.reset()
+    if !isSettled { settle() }
     expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
     if isPumping { return }
     if inbox.readableBytes > 0 { pump() }
     readIfWanted()
+  }
+
+  /// A connection that is kept gets buffers of our sizes; for one that asks once they would cost more than they bring.
+  private func settle() {
+    isSettled = true
+    guard let options = context?.channel.syncOptions else { return }
+    do {
+      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+      try options.setOption(.writeBufferWaterMark, value: .bodies)
+    } catch {
+      cut()  // it is closed already
+    }
   }
 
   /// The response cannot be completed, and must not look complete. `reset`: the client waits for the connection's end,
@@ -165,7 +181,9 @@ final class ClientConnection: ChannelInboundHandler {
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func channelActive(context: ChannelHandlerContext) {
-    let peer = context.remoteAddress
+    // The channel knows both addresses; the context would ask the kernel again.
+    let channel = context.channel
+    let peer = channel.remoteAddress
     address = peer.flatMap(IPAddress.init) ?? address
     worker.opened(self)
     isCounted = worker.shared.connections.enter(address)
@@ -173,7 +191,7 @@ final class ClientConnection: ChannelInboundHandler {
     let isTrusted = worker.shared.isTrusted(address)
     origin = RequestOrigin(
       address: address.isIPv4 ? address.fourText : Array((peer?.ipAddress ?? "").utf8),
-      port: context.localAddress?.port ?? 0, isTrusted: isTrusted)
+      port: channel.localAddress?.port ?? 0, isTrusted: isTrusted)
     if worker.shared.acceptsProxyProtocol {
       guard isTrusted || worker.shared.trusted.isEmpty else { return context.close(promise: nil) }
       state = .introduction
@@ -203,7 +221,8 @@ final class ClientConnection: ChannelInboundHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    guard context.channel.isWritable else { return }
+    isWritable = context.channel.isWritable
+    guard isWritable else { return }
     exchange?.clientWritable()
     guard case .idle = state else { return }
     if inputEnded { return endOfInput() }
@@ -237,6 +256,7 @@ final class ClientConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     state = .closed
+    isWritable = false
     deadline = .distantFuture
     inbox = ByteBuffer()
     worker.closed(self)

@@ -25,8 +25,9 @@ final class UpstreamConnection: ChannelInboundHandler {
     self.worker = worker
   }
 
-  var isUsable: Bool { !isClosing && !inputEnded && (context?.channel.isActive ?? false) }
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var isUsable: Bool { !isClosing && !inputEnded && context != nil }
+  /// Less than the water mark waits to be written. Kept here: asking the channel costs more than the answer.
+  private(set) var isWritable = true
 
   // MARK: for the exchange
 
@@ -110,7 +111,8 @@ final class UpstreamConnection: ChannelInboundHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { exchange?.upstreamWritable() }
+    isWritable = context.channel.isWritable
+    if isWritable { exchange?.upstreamWritable() }
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -123,6 +125,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     isClosing = true
+    isWritable = false
     upstream.forget(self)
     let last = exchange
     exchange = nil
