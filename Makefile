@@ -11,8 +11,10 @@ help: ## what this file can do
 packages: ## install the Debian packages that building and running need
 	@scripts/packages
 
+# Whether two accesses to one variable overlap is checked at run time in the tests; on the way of a request these checks,
+# NIO's above all, cost more than parsing does, and no setting of the package reaches a dependency.
 build: ## the release binary, .build/release/paas
-	$(SWIFT) build -c release --static-swift-stdlib --product paas
+	$(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked --product paas
 
 demo: packages build ## a server, an app pushed with git, a rollback
 	@scripts/demo

@@ -67,11 +67,7 @@ let package = Package(
       ]),
     room("Buildpacks", ["Platform", "Archive", "Sandbox", "Linux", "CLinux", crypto]),
     room("SlugRunner", ["Platform", "Sandbox", "Linux", "CLinux", crypto, logging]),
-    .target(
-      name: "Router",
-      dependencies: ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, crypto],
-      // The checks are on in the tests; on the path of a request they cost more than parsing does.
-      swiftSettings: strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
+    room("Router", ["Platform", "Wire", "Client", "Linux", "CLinux", logging, nioCore, nioPosix, crypto]),
 
     // What the server is made of
     room("Store", ["Platform", "Linux", grdb, crypto]),

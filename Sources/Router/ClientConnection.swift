@@ -2,7 +2,7 @@ import Glibc
 import NIOCore
 
 /// One client's connection: one request after the other, each an ``Exchange``. Reads only when somebody takes the
-/// bytes; what NIO delivers beyond that (up to four reads) waits in the inbox.
+/// bytes; what NIO delivers beyond that waits in the inbox.
 final class ClientConnection: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -90,7 +90,8 @@ final class ClientConnection: ChannelInboundHandler {
     isSettled = true
     guard let options = context?.channel.syncOptions else { return }
     do {
-      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+      try options.setOption(.maxMessagesPerRead, value: 1)
+      try options.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.requests)
       try options.setOption(.writeBufferWaterMark, value: .bodies)
     } catch {
       cut()  // it is closed already

@@ -3,15 +3,15 @@ import NIOCore
 import NIOPosix
 
 extension AdaptiveRecvByteBufferAllocator {
-  /// Small for heads; a body that keeps coming gets large reads, and a connection that falls idle small ones again.
-  static var bodies: AdaptiveRecvByteBufferAllocator {
-    AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 64 << 10)
-  }
+  /// Small for heads; a body that keeps coming gets large reads, and a connection that falls idle small ones again. One
+  /// large read at a time: what costs is waking up for it, and the sizes are where megabytes were cheapest.
+  static let responses = AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 512 << 10)
+  static let requests = AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 256 << 10)
 }
 
 extension ChannelOptions.Types.WriteBufferWaterMark {
-  /// What one side may be ahead of the other.
-  static var bodies: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 64 << 10, high: 256 << 10) }
+  /// What one side may be ahead of the other, and then by one read.
+  static var bodies: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 64 << 10, high: 128 << 10) }
 }
 
 /// Why a connection to an instance could not be made.
@@ -34,7 +34,8 @@ extension LoopWorker {
     ClientBootstrap(group: loop)
       .channelOption(.autoRead, value: false)
       .channelOption(.allowRemoteHalfClosure, value: true)
-      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.bodies)
+      .channelOption(.maxMessagesPerRead, value: 1)
+      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.responses)
       .channelOption(.writeBufferWaterMark, value: .bodies)
       .connectTimeout(times.connect)
       .channelInitializer { channel in
