@@ -1,4 +1,4 @@
-import Linux
+import Glibc
 import Platform
 import Testing
 import Wire
@@ -95,20 +95,35 @@ struct LimitSettingsTests {
     let limits = try Self.limits(\.range.lowerBound)
     let backend = try TestBackend { _ in ok("up") }
     try await withRouter([try RoutedApp.live("hello", [backend.endpoint])], limits: limits) { router in
-      for _ in 0..<3 {
-        #expect(try router.connect().ask("GET", host: "hello.localhost", path: "/" + long(200)).text == "up")
-      }
-      #expect(try router.connect().ask("GET", host: "hello.localhost", path: "/" + long(256)).status == 414)
-      let fields = (0..<16).map { "A\($0): b\r\n" }.joined()
-      #expect(try router.connect().ask("GET", host: "hello.localhost", headers: fields).status == 431)
-      let head = (0..<4).map { "A\($0): \(long(1020))\r\n" }.joined()
-      #expect(try router.connect().ask("GET", host: "hello.localhost", headers: head).status == 431)
+      for _ in 0..<3 { #expect(try Self.ask(router, path: "/" + long(200)).text == "up") }
+      #expect(try Self.ask(router, path: "/" + long(256)).status == 414)
+      #expect(try Self.ask(router, headers: (0..<16).map { "A\($0): b\r\n" }.joined()).status == 431)
+      #expect(try Self.ask(router, headers: (0..<4).map { "A\($0): \(long(1020))\r\n" }.joined()).status == 431)
       // One source has one connection at a time.
-      let first = try router.connect()
-      #expect(try first.ask("GET", host: "hello.localhost").text == "up")
+      let line = try Self.connected(router)
       #expect(throws: LineError.self) { try router.connect().ask("GET", host: "hello.localhost") }
-      #expect(try first.ask("GET", host: "hello.localhost").text == "up")
+      #expect(try line.ask("GET", host: "hello.localhost").text == "up")
     }
+  }
+
+  /// A connection that has served a request. One at a time is allowed, and the router may not have noticed yet that the
+  /// last one has ended.
+  private static func connected(_ router: TestRouter) throws -> Line {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while true {
+      let line = try router.connect()
+      do {
+        _ = try line.ask("GET", host: "hello.localhost")
+        return line
+      } catch let error as LineError {
+        guard ContinuousClock.now < deadline else { throw error }
+        _ = poll(nil, 0, 5)
+      }
+    }
+  }
+
+  private static func ask(_ router: TestRouter, path: String = "/", headers: String = "") throws -> Message {
+    try connected(router).ask("GET", host: "hello.localhost", path: path, headers: headers)
   }
 
   @Test("a router with every setting at its highest serves, heads of nearly 1 MiB in both directions")
@@ -134,7 +149,9 @@ struct LimitSettingsTests {
     try await withRouter([], limits: limits) { router in
       let line = try router.connect()
       try line.write("GET /\(long(5000))")
-      #expect(try line.message().status == 414)
+      // Which of the two limits it is depends on the pieces in which it comes.
+      let status = try line.message().status
+      #expect(status == 414 || status == 431)
     }
   }
 
