@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 public import Logging
-import Platform
+public import Platform
 
 /// What the receiver process is given by the server.
 public struct ReceiverConfiguration: Sendable {

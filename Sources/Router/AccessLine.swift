@@ -7,7 +7,7 @@ struct AccessLine {
   let connect: Int?
   let service: Int
 
-  /// Paths are cut after this many bytes.
+  /// Paths, and chains of proxies, have at most this many bytes.
   static let pathLimit = 2000
 
   init(_ exchange: Exchange, code: RouterCode?, now: NIODeadline) {
@@ -42,7 +42,10 @@ struct AccessLine {
     out.append(" request_id=")
     out.append(bytes, written.requestID)
     out.append(" fwd=\"")
-    quoted(bytes, written.forwardedFor, &out)
+    // Of a long chain the end: what the nearest proxies have written.
+    var forwarded = written.forwardedFor
+    forwarded.start = max(forwarded.start, forwarded.end - Self.pathLimit)
+    quoted(bytes, forwarded, &out)
     out.append("\" dyno=")
     if let dyno = (exchange.upstream ?? exchange.blamed)?.name { out.append(dyno) }
     out.append(" connect=")

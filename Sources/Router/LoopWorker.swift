@@ -84,7 +84,7 @@ final class LoopWorker {
     var headLimits = HeadLimits()
     headLimits.bytes = limits.headBytes
     headLimits.fields = limits.headFields
-    headLimits.target = limits.targetBytes
+    headLimits.target = min(limits.targetBytes, limits.headBytes)
     headLimits.value = max(limits.headBytes / 2, 1024)
     self.headLimits = headLimits
     log = LoopLog(shared.log)

@@ -33,8 +33,9 @@ public struct RouterConfiguration: Sendable {
   }
 }
 
-/// The router's times and sizes. The defaults are Heroku's where Heroku has one.
-public struct RouterLimits: Sendable {
+/// The router's times and sizes. The defaults are Heroku's where Heroku has one. Those that an operator may change have
+/// a variable of the environment (``settings``).
+public struct RouterLimits: Sendable, Equatable {
   /// H12: from the end of the request to the first byte of the response (Heroku: "Request Timeout").
   public var firstByte: Duration = .seconds(30)
   /// H15: no byte in either direction, in a response or a tunnel.
@@ -70,11 +71,11 @@ public struct RouterLimits: Sendable {
   public var headBytes = 64 << 10
   /// 431: fields of a head.
   public var headFields = 128
-  /// 414: bytes of a request target.
+  /// 414: bytes of a request target; never more than ``headBytes``.
   public var targetBytes = 16 << 10
   /// H11: requests per instance whose response is not finished.
   public var queue = 8192
-  /// Client connections at once; `nil`: what the limit on descriptors allows.
+  /// Client connections at once; `nil`: what the limit on descriptors allows, which bounds any other number too.
   public var connections: Int?
   /// Client connections at once from one IPv4 address or one IPv6 /64.
   public var connectionsPerAddress = 16_384

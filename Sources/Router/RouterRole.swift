@@ -4,7 +4,7 @@ public import Logging
 
 /// The router as a process: `paas router`, started by the server or alone.
 public enum RouterRole {
-  /// Serves until SIGTERM or SIGINT, then finishes the requests in flight (30 s at most). Returns the exit status.
+  /// Serves until SIGTERM or SIGINT, then finishes the requests in flight (``RouterLimits/drain``). Returns the exit status.
   /// Throws ``RouterError`` when it cannot start. Privileges were dropped by the caller.
   public static func main(
     _ configuration: RouterConfiguration, logger: Logger = Logger(label: "router")

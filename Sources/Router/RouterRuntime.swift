@@ -31,8 +31,8 @@ final class RouterRuntime: Sendable {
     let style: AccessLog.Style =
       configuration.socketPath != nil ? .wire : configuration.accessLog != nil ? .file : .off
     let log = AccessLog(style, limit: configuration.limits.logBytes)
-    let shared = Shared(
-      configuration, log: log, connections: configuration.limits.connections ?? Self.connectionsThatFit())
+    let connections = min(configuration.limits.connections ?? .max, Self.connectionsThatFit())
+    let shared = Shared(configuration, log: log, connections: connections)
     plane = try await DataPlane(threads: configuration.threads ?? System.coreCount, shared: shared)
     tables = RouteTables(plane: plane, file: file, logger: logger)
     self.configuration = configuration

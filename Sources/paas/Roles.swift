@@ -65,6 +65,7 @@ struct RouterCommand: AsyncParsableCommand {
       guard let file = tableFile ?? table else {
         throw StartError("the router has no routing table", next: "name one: --table FILE.json")
       }
+      let limits = try RouterFlags.limits(Machine.environment)
       if let tableFrom { takeOver(tableFrom, as: file) }
       let descriptor: Int32
       if let listenFd {
@@ -75,7 +76,7 @@ struct RouterCommand: AsyncParsableCommand {
         print("paas router listens on \(listening.address)")
         fflush(nil)
       }
-      try await serve(file, on: descriptor)
+      try await serve(file, on: descriptor, limits)
     } catch {
       fail(error)
     }
@@ -90,7 +91,7 @@ struct RouterCommand: AsyncParsableCommand {
     }
   }
 
-  private func serve(_ file: String, on descriptor: Int32) async throws(StartError) {
+  private func serve(_ file: String, on descriptor: Int32, _ limits: RouterLimits) async throws(StartError) {
     let status: Int32
     do {
       var configuration = RouterConfiguration(
@@ -99,6 +100,7 @@ struct RouterCommand: AsyncParsableCommand {
       configuration.trustedProxies = try RouterFlags.networks(trustedProxies ?? "")
       configuration.acceptsProxyProtocol = proxyProtocol
       configuration.accessLog = accessLog
+      configuration.limits = limits
       status = try await RouterRole.main(configuration)
     } catch {
       throw StartError((error as? any Explained)?.message ?? "\(error)", next: (error as? any Explained)?.nextStep)

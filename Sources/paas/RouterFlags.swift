@@ -1,4 +1,5 @@
 import Platform
+import Router
 
 /// Reads flags that the server and the router alone share.
 enum RouterFlags {
@@ -54,6 +55,15 @@ enum RouterFlags {
     case "", "0", "false", "no", "off": return false
     case "1", "true", "yes", "on": return true
     default: throw StartError("\(variable) is neither on nor off", next: "for example: \(variable)=1")
+    }
+  }
+
+  /// `PAAS_ROUTER_…`.
+  static func limits(_ environment: [String: String]) throws(StartError) -> RouterLimits {
+    do throws(SettingError) {
+      return try RouterLimits(environment: environment)
+    } catch {
+      throw StartError(error.message, next: error.nextStep)
     }
   }
 

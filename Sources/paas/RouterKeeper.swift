@@ -23,8 +23,6 @@ actor RouterKeeper {
 
   /// How long a new router may take to have the routes in force.
   private static let readyTime = Duration.seconds(60)
-  /// Beyond a router's own 30 s of draining.
-  private static let drainTime = Duration.seconds(45)
 
   init(process: RouterProcess, controlPlane: ControlPlane, logger: Logger) {
     self.process = process
@@ -156,9 +154,10 @@ actor RouterKeeper {
   /// Tells it to drain, and sees to it that it ends.
   private func retire(_ old: Supervisor.Running) {
     let identity = old.identity
+    let limit = RouterProcess.endTime(of: identity, in: process.data)
     identity.signal(SIGTERM)
     leaving[identity] = Task {
-      if await !identity.ended(within: Self.drainTime) {
+      if await !identity.ended(within: limit) {
         logger.error("router did not end when told to, killed", metadata: ["pid": "\(identity.pid)"])
         identity.signal(SIGKILL)
         _ = await identity.ended(within: .seconds(5))
@@ -169,12 +168,12 @@ actor RouterKeeper {
   }
 
   /// Ends all routers, after what is in flight; one that is being exchanged for another, and that other, too.
-  func stop(grace: Duration) async {
+  func stop() async {
     isStopping = true
     candidate?.signal(SIGTERM)
     retireSpare()
     _ = await exchanging?.result
-    await supervisor.stop(grace: grace)
+    await supervisor.stop(grace: RouterProcess.endTime(of: await supervisor.identity, in: process.data))
     for task in leaving.values { await task.value }
   }
 

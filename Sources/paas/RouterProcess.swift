@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Linux
 import Platform
+import Router
 import Wire
 
 /// Starts `paas router`, or finds those that outlived the last server.
@@ -19,6 +20,12 @@ struct RouterProcess: Sendable {
     var http: Address
     /// ``RouterSettings/fingerprint``; `nil` from a server that knew none.
     var settings: String?
+    /// ``RouterLimits/drain`` of this router, which another server may have started; `nil` from a server of which all
+    /// routers had the default.
+    var drainSeconds: Int?
+
+    /// From SIGTERM to its end, at most: its own draining, and some time beyond.
+    var endTime: Duration { .seconds(min(max(drainSeconds ?? 30, 0), 86_400) + 15) }
   }
 
   /// A router that lives.
@@ -36,7 +43,9 @@ struct RouterProcess: Sendable {
     let last = lastSlot
     let (slot, life) = try takeSlot(after: last)
     defer { close(life) }
-    var record = Record(identity: nil, http: http.address, settings: settings.fingerprint)
+    var record = Record(
+      identity: nil, http: http.address, settings: settings.fingerprint,
+      drainSeconds: Int(settings.limits.drain.components.seconds))
     try Files.writeDurably(try Wire.encode(record), to: slot.record)
     let log = try checked("open the router's log") {
       open(data.path + "/logs/router-process.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -110,6 +119,13 @@ struct RouterProcess: Sendable {
     return found.sorted { rank($0) > rank($1) }
   }
 
+  /// How long this router may take to end after SIGTERM, by its own record; without one the longest of all.
+  static func endTime(of router: ProcessIdentity?, in data: DataDirectory) -> Duration {
+    let records = RouterSlot.all(in: data).compactMap { $0.readRecord() }
+    let known = router.flatMap { router in records.first { $0.identity == router } }
+    return known?.endTime ?? records.map(\.endTime).max() ?? .seconds(45)
+  }
+
   /// Asks until the router answers: one that was just started takes a moment to serve.
   private static func handedOver(by socket: String) -> Int32? {
     guard let connection = Listening.connectUnix(socket) else { return nil }
@@ -136,11 +152,14 @@ struct RouterSettings: Sendable, Equatable {
   /// Networks whose `X-Forwarded-*` is believed.
   var trustedProxies: [String] = []
   var acceptsProxyProtocol = false
+  var limits = RouterLimits()
   /// Which program this is: version, device, inode, time and size of the executable.
   var program: String
 
   /// Two routers with the same one need not be exchanged for each other.
-  var fingerprint: String { "\(program) \(trustedProxies.joined(separator: ",")) \(acceptsProxyProtocol)" }
+  var fingerprint: String {
+    "\(program) \(trustedProxies.joined(separator: ",")) \(acceptsProxyProtocol) \(limits.changes)"
+  }
 
   static func ownProgram(version: String) -> String {
     var info = stat()

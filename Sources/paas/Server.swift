@@ -31,12 +31,12 @@ enum Server {
     }
     let router = RouterKeeper(
       process: RouterProcess(
-        data: data, users: users, environment: configuration.roleEnvironment, http: sockets.http,
+        data: data, users: users, environment: configuration.routerEnvironment, http: sockets.http,
         settings: configuration.router), controlPlane: parts.controlPlane, logger: logger)
     let api = parts.serveAPI(receiver: receiver, router: router)
     try await router.begin(sockets.living)
     try await receiver.begin()
-    // The router that outlived the last server, if its sockets are ours, is another program or has other flags.
+    // The router that outlived the last server, if its sockets are ours, is another program or has other flags or limits.
     let isOther = sockets.living.first.map { $0.http != nil && $0.record.settings != configuration.router.fingerprint }
     try await waitUntilListening(sockets.ssh, receiver: receiver)
     try await waitUntilRouting(router, parts.controlPlane, isOther: isOther ?? false)
@@ -51,7 +51,7 @@ enum Server {
     await receiver.stop(grace: .seconds(5))
     reconciler.cancel()
     if all {
-      await router.stop(grace: .seconds(35))
+      await router.stop()
       await parts.stopInstances()
     } else {
       await router.letGo()
@@ -60,7 +60,7 @@ enum Server {
     exit(0)
   }
 
-  /// The router that outlived the last server is another program, or was started with other flags.
+  /// The router that outlived the last server is another program, or was started with other flags or limits.
   private static func exchange(_ router: RouterKeeper, _ logger: Logger) async {
     do {
       _ = try await router.exchange()

@@ -86,7 +86,7 @@ struct ServerCommand: AsyncParsableCommand {
       buildTimeout: try seconds(buildTimeout, "PAAS_BUILD_TIMEOUT", 1800),
       router: RouterSettings(
         trustedProxies: try RouterFlags.networks(value(trustedProxies, "PAAS_TRUSTED_PROXIES", "")),
-        acceptsProxyProtocol: proxyProtocol || hasProxyProtocol,
+        acceptsProxyProtocol: proxyProtocol || hasProxyProtocol, limits: try RouterFlags.limits(environment),
         program: RouterSettings.ownProgram(version: Commands.version)),
       reservedHosts: try RouterFlags.hosts(value(reservedDomains, "PAAS_RESERVED_DOMAINS", "")),
       openMetrics: openMetrics || hasOpenMetrics, environment: environment)

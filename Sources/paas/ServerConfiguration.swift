@@ -1,6 +1,7 @@
 import GitReceiver
 import Linux
 import Platform
+import Router
 
 /// How a server runs: flags over environment over defaults, parsed once.
 struct ServerConfiguration: Sendable {
@@ -39,6 +40,11 @@ struct ServerConfiguration: Sendable {
       name.hasPrefix(SSHLimits.prefix) || name.hasPrefix(ReceiverRole.pushPrefix)
     }
     return roleEnvironment.merging(settings) { $1 }
+  }
+
+  /// The router's, with the settings of its limits.
+  var routerEnvironment: [String: String] {
+    roleEnvironment.merging(environment.filter { $0.key.hasPrefix(RouterLimits.prefix) }) { $1 }
   }
 
   /// Buildpacks lie in `--share`, else beside the program: PREFIX/share/paas, or the source tree it was built in.

@@ -23,9 +23,13 @@ struct ServerStopCommand: AsyncParsableCommand {
         throw StartError(
           "cannot signal the server (pid \(server.pid))", next: "run this as the server's user or as root")
       }
+      // Receiver, router and apps end one after the other.
+      let limit = RouterProcess.endTime(of: nil, in: directory) + .seconds(75)
       note("Stopping paas (pid \(server.pid))...")
-      guard await server.ended(within: .seconds(120)) else {
-        throw StartError("the server (pid \(server.pid)) is still ending after 120 seconds", next: "look at its log")
+      guard await server.ended(within: limit) else {
+        throw StartError(
+          "the server (pid \(server.pid)) is still ending after \(limit.components.seconds) seconds",
+          next: "look at its log")
       }
       note(all ? " done\n" : " done, apps and router go on\n")
     } catch {
@@ -50,7 +54,7 @@ struct ServerStopCommand: AsyncParsableCommand {
       if let socket = router.http { close(socket) }
       router.identity.signal(SIGTERM)
     }
-    for router in routers { _ = await router.identity.ended(within: .seconds(35)) }
+    for router in routers { _ = await router.identity.ended(within: router.record.endTime) }
     await Server.stopLeftovers(in: directory)
     note("Stopped what the last server left running in \(directory.path)\n")
   }

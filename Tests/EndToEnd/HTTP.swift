@@ -30,7 +30,7 @@ enum HTTP {
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     let connected = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        Glibc.connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
     guard connected == 0 else { return nil }
@@ -46,6 +46,29 @@ enum HTTP {
       bytes += buffer[0..<count]
     }
     return parse(String(decoding: bytes, as: UTF8.self))
+  }
+
+  /// A connection on which this was sent, and nothing more; the caller closes it.
+  static func connect(port: Int, sending text: String) throws(SystemError) -> Int32 {
+    let connection = try checked("make a socket") {
+      socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let connected = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    let bytes = Array(text.utf8)
+    guard connected == 0, send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+      let error = SystemError("connect to port \(port)")
+      close(connection)
+      throw error
+    }
+    return connection
   }
 
   private static func parse(_ text: String) -> Answer? {

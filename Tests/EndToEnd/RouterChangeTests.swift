@@ -71,6 +71,48 @@ extension EndToEnd {
       }
     }
 
+    @Test("a server with other limits exchanges the router, which drains by its own; with the same it stays")
+    func limits() async throws {
+      let drain = ["PAAS_ROUTER_DRAIN_SECONDS": "1"]
+      try await Installation.with(environment: drain) { paas in
+        let old = try await router(paas)
+        let port = try await paas.port("http")
+        let target = "/" + String(repeating: "x", count: 2000)
+        #expect(await HTTP.get(target, host: "nobody.localhost", port: port)?.status == 404)
+        // Who has begun to ask has 30 s, and a drain has by default: it ends sooner.
+        let half = try await blocking { try HTTP.connect(port: port, sending: "GET / HT") }
+        #expect(try await paas.paas(["server:stop", "--data", paas.data]).status == 0)
+        let new = ["PAAS_ROUTER_TARGET_BYTES": "1024"]
+        try await paas.start(environment: new)
+        try await eventually("the old router has drained", within: .seconds(15)) { !old.isAlive }
+        close(half)
+        #expect(await HTTP.get(target, host: "nobody.localhost", port: port)?.status == 414)
+        let exchanged = try await router(paas)
+        #expect(exchanged != old)
+        try await paas.killServer()
+        try await paas.start(environment: new)
+        #expect(try await router(paas) == exchanged)
+        #expect(await HTTP.get(target, host: "nobody.localhost", port: port)?.status == 414)
+      }
+    }
+
+    @Test("a wrong limit of the router stops the start of a server, and of a router alone")
+    func wrongLimit() async throws {
+      for command in [["server", "--data", "/tmp/paas-e2e-none"], ["router", "--table", "/tmp/paas-e2e-none"]] {
+        let value = try await Program.run(
+          Installation.binary, command, environment: ["PAAS_ROUTER_QUEUE": "many"])
+        #expect(value.status == 1)
+        #expect(
+          value.err
+            == "paas: PAAS_ROUTER_QUEUE is 'many', not a number from 1 to 100000; correct it, or leave it out for the default\n"
+        )
+        let name = try await Program.run(
+          Installation.binary, command, environment: ["PAAS_ROUTER_QEUE": "5"])
+        #expect(name.status == 1)
+        #expect(name.err == "paas: 'PAAS_ROUTER_QEUE' is no setting of the router; docs/limits.md lists them\n")
+      }
+    }
+
     @Test("a server that is killed right after it started a router leaves one that the next server finds")
     func killedInBetween() async throws {
       try await Installation.with { paas in

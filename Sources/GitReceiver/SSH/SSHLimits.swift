@@ -47,25 +47,7 @@ public struct SSHLimits: Sendable, Equatable {
       guard let entry = table[String(name.dropFirst(Self.prefix.count))] else {
         throw SettingError("'\(printable(name))' is no setting of the SSH server", next: "docs/limits.md lists them")
       }
-      guard let number = Int(text), entry.range.contains(number) else {
-        throw SettingError(
-          "\(name) is '\(printable(text))', not a number from \(entry.range.lowerBound) to \(entry.range.upperBound)",
-          next: "correct it, or leave it out for the default")
-      }
-      entry.set(&self, number)
+      entry.set(&self, try SettingError.number(text, of: name, in: entry.range))
     }
   }
-}
-
-/// A setting that cannot be used.
-public struct SettingError: Error, Explained, Equatable, CustomStringConvertible {
-  public let message: String
-  public let nextStep: String?
-
-  init(_ message: String, next: String?) {
-    self.message = message
-    nextStep = next
-  }
-
-  public var description: String { message + (nextStep.map { "; " + $0 } ?? "") }
 }
