@@ -56,7 +56,7 @@ final class WireReader {
   private var message = WireMessage()
 
   /// A read that brings nothing for `patience` seconds is ``WireError/silent``.
-  init(_ descriptor: Int32, patience: Int = 5) {
+  init(_ descriptor: Int32, patience: Int = 60) {
     self.descriptor = descriptor
     var limit = timeval(tv_sec: patience, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
