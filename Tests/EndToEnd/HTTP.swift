@@ -12,7 +12,7 @@ struct Answer: Sendable, Equatable {
 /// or reused behind the test's back.
 enum HTTP {
   static func get(
-    _ path: String = "/", host: String, port: Int, headers: [String] = [], timeout: Int = 60
+    _ path: String = "/", host: String, port: Int, headers: [String] = [], timeout: Int = 120
   ) async -> Answer? {
     await blocking { getNow(path, host: host, port: port, headers: headers, timeout: timeout) }
   }
