@@ -41,6 +41,7 @@ enum HTTP {
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     while true {
       let count = recv(connection, &buffer, buffer.count, 0)
+      if count < 0, errno == EINTR { continue }
       if count < 0 { return nil }
       if count == 0 { break }
       bytes += buffer[0..<count]

@@ -60,6 +60,7 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
       let count = bytes.withUnsafeBytes {
         send(descriptor, $0.baseAddress.map { $0 + offset }, $0.count - offset, Int32(MSG_NOSIGNAL))
       }
+      if count < 0, errno == EINTR { continue }  // a call with a limit is not taken up again by the kernel
       if count <= 0 { throw LineError.failed("write", errno) }
       offset += count
     }
@@ -77,7 +78,8 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
   /// More bytes into the buffer; false at the end of file.
   private func fill() throws -> Bool {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
-    let count = recv(descriptor, &piece, piece.count, 0)
+    var count = recv(descriptor, &piece, piece.count, 0)
+    while count < 0, errno == EINTR { count = recv(descriptor, &piece, piece.count, 0) }
     if count < 0 { throw LineError.failed("read", errno) }
     buffer += piece[0..<count]
     return count > 0

@@ -43,7 +43,9 @@ extension LoadTests {
         // The end is only seen by who looks.
         while true {
           var end = [pollfd(fd: line.descriptor, events: Int16(pollHangUp), revents: 0)]
-          if poll(&end, 1, 60_000) <= 0 || end[0].revents != 0 { return }
+          let found = poll(&end, 1, 60_000)
+          if found < 0, errno == EINTR { continue }
+          if found <= 0 || end[0].revents != 0 { return }
         }
       }
       _ = try line.head()

@@ -95,7 +95,8 @@ final class WireReader {
 
   private func more() throws(WireError) -> Bool {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
-    let count = recv(descriptor, &piece, piece.count, 0)
+    var count = recv(descriptor, &piece, piece.count, 0)
+    while count < 0, errno == EINTR { count = recv(descriptor, &piece, piece.count, 0) }
     if count < 0 {
       if errno == EAGAIN { throw .silent }
       throw .reset(message)
