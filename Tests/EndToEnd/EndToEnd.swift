@@ -38,7 +38,7 @@ struct NotInTime: Error, CustomStringConvertible {
 
 /// Asks until the answer is yes. The wait between two questions is short and carries no meaning.
 func eventually(
-  _ what: String, within limit: Duration = .seconds(180), _ condition: () async throws -> Bool
+  _ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + limit
   while try await !condition() {

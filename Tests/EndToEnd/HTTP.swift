@@ -12,7 +12,7 @@ struct Answer: Sendable, Equatable {
 /// or reused behind the test's back.
 enum HTTP {
   static func get(
-    _ path: String = "/", host: String, port: Int, headers: [String] = [], timeout: Int = 60
+    _ path: String = "/", host: String, port: Int, headers: [String] = [], timeout: Int = 120
   ) async -> Answer? {
     await blocking { getNow(path, host: host, port: port, headers: headers, timeout: timeout) }
   }
@@ -41,6 +41,7 @@ enum HTTP {
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     while true {
       let count = recv(connection, &buffer, buffer.count, 0)
+      if count < 0, errno == EINTR { continue }
       if count < 0 { return nil }
       if count == 0 { break }
       bytes += buffer[0..<count]
@@ -98,7 +99,8 @@ enum HTTP {
   }
 }
 
-/// Requests at a steady rate from the moment it is made until it is stopped; every answer is kept.
+/// Requests at a steady rate from the moment it is made until it is stopped; every answer is kept. A machine that cannot
+/// keep up with the rate, or stalls, is asked less often: at most ``most`` wait at once, and none is made up for.
 /// The lock guards the answers and the flag.
 final class Load: @unchecked Sendable {
   struct Result: Sendable {
@@ -106,6 +108,8 @@ final class Load: @unchecked Sendable {
     var failures: [Answer?] { answers.filter { $0?.status != 200 } }
     func bodies() -> Set<String> { Set(answers.compactMap { $0?.body }) }
   }
+
+  private static let most = 100
 
   private var answers: [Answer?] = []
   private var stopping = false
@@ -117,15 +121,16 @@ final class Load: @unchecked Sendable {
     startThread { [self] in
       var next = ContinuousClock.now
       while !locked({ stopping }) {
-        locked { outstanding += 1 }
-        startThread { [self] in
-          let answer = HTTP.getNow("/", host: host, port: port, timeout: 30)
-          locked {
-            answers.append(answer)
-            outstanding -= 1
+        if begin() {
+          startThread { [self] in
+            let answer = HTTP.getNow("/", host: host, port: port, timeout: 120)
+            locked {
+              answers.append(answer)
+              outstanding -= 1
+            }
           }
         }
-        next += .milliseconds(1000 / perSecond)
+        next = max(next, .now) + .milliseconds(1000 / perSecond)
         let wait = (next - .now).components
         _ = poll(nil, 0, Int32(max(0, wait.seconds * 1000 + wait.attoseconds / 1_000_000_000_000_000)))
       }
@@ -134,10 +139,17 @@ final class Load: @unchecked Sendable {
 
   var count: Int { locked { answers.count } }
 
+  /// Whether one more may be asked now.
+  private func begin() -> Bool {
+    locked {
+      guard !stopping, outstanding < Self.most else { return false }
+      outstanding += 1
+      return true
+    }
+  }
+
   func stop() async -> Result {
     locked { stopping = true }
-    while locked({ outstanding }) > 0 { await pause(milliseconds: 5) }
-    await pause(milliseconds: 40)  // the pacing thread may have started one more
     while locked({ outstanding }) > 0 { await pause(milliseconds: 5) }
     return locked { Result(answers: answers) }
   }

@@ -122,7 +122,7 @@ final class Installation: Sendable {
   var environment: [String: String] { ["PAAS_DATA": data, "HOME": scratch] }
 
   @discardableResult
-  func paas(_ arguments: [String], input: String = "", directory: String? = nil, limit: Duration = .seconds(180))
+  func paas(_ arguments: [String], input: String = "", directory: String? = nil, limit: Duration = .seconds(600))
     async throws -> Outcome
   {
     try await Program.run(

@@ -168,7 +168,7 @@ extension EndToEnd {
       try await Installation.with(["--open-metrics"]) { paas in
         try await Source.node("count", answering: "1", in: paas).deploy()
         for _ in 0..<20 { #expect(try await paas.get(app: "count")?.status == 200) }
-        try await eventually("the counters arrive", within: .seconds(10)) {
+        try await eventually("the counters arrive") {
           try await paas.json(AppMetricsResource.self, ["metrics", "-a", "count"]).total.requests >= 20
         }
         let page = await HTTP.get("/metrics", host: "localhost", port: try await paas.port("api"))

@@ -62,12 +62,8 @@ func ok(_ body: String, _ headers: String = "") -> String {
   "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
 }
 
-/// A port that was free a moment ago.
-func closedPort() throws -> Int {
-  let (descriptor, port) = try listenOnFreePort()
-  close(descriptor)
-  return port
-}
+/// A port on which every connection is refused: bound by a socket that never listens, so that no other test gets it.
+func closedPort() throws -> Int { try bindFreePort().port }
 
 extension RoutedApp {
   static func live(_ name: String, _ endpoints: [Endpoint], id: AppID = AppID()) throws -> RoutedApp {
@@ -79,9 +75,25 @@ func table(_ apps: [RoutedApp], generation: UInt64 = 1, bootID: String = Machine
   RoutingTable(generation: generation, installation: InstallationID(), bootID: bootID, apps: apps)
 }
 
-/// Asks until the answer is yes, for 10 s at most.
+/// Something that happens once, which other threads wait for: two minutes at most, and then the test fails for what
+/// did not happen.
+final class Latch: Sendable {
+  private let isOpen = Atomic<Bool>(false)
+
+  func open() { isOpen.store(true, ordering: .releasing) }
+
+  /// False when it did not happen.
+  @discardableResult
+  func wait() -> Bool {
+    let deadline = ContinuousClock.now + .seconds(120)
+    while !isOpen.load(ordering: .acquiring), ContinuousClock.now < deadline { usleep(1000) }
+    return isOpen.load(ordering: .acquiring)
+  }
+}
+
+/// Asks until the answer is yes, for two minutes at most: only a test that fails waits that long.
 func eventually(_ question: () async throws -> Bool) async throws -> Bool {
-  let deadline = ContinuousClock.now + .seconds(10)
+  let deadline = ContinuousClock.now + .seconds(120)
   while ContinuousClock.now < deadline {
     if try await question() { return true }
     try await Task.sleep(for: .milliseconds(5))

@@ -10,6 +10,9 @@ final class ClientApp: Sendable {
     import asyncio, hashlib, base64, sys
     from websockets.asyncio.server import serve
 
+    # One for each event of "/events?paced" that its client has seen: only then comes the next.
+    seen = asyncio.Queue()
+
     async def http(reader, writer):
         try:
             while True:
@@ -39,15 +42,18 @@ final class ClientApp: Sendable {
                         if not data:
                             return
                         digest.update(data); size += len(data); left -= len(data)
-                if target == "/events":
+                if target.startswith("/events"):
                     writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")
                     for number in range(5):
                         event = b"data: %d\\n\\n" % number
                         writer.write(b"%x\\r\\n%s\\r\\n" % (len(event), event))
                         await writer.drain()
-                        await asyncio.sleep(0.1)
+                        if target == "/events?paced":
+                            await seen.get()
                     writer.write(b"0\\r\\n\\r\\n")
                     continue
+                if target == "/seen":
+                    seen.put_nowait(None)
                 if target == "/old":
                     writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + b"o" * 100000)
                     await writer.drain()
@@ -73,7 +79,7 @@ final class ClientApp: Sendable {
 
     async def main():
         web = await asyncio.start_server(http, "127.0.0.1", 0)
-        sockets = await serve(echo, "127.0.0.1", 0, max_size=None)
+        sockets = await serve(echo, "127.0.0.1", 0, max_size=None, open_timeout=120, ping_timeout=120, close_timeout=120)
         print(web.sockets[0].getsockname()[1], list(sockets.sockets)[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -37,7 +37,7 @@ extension LoadTests {
     private func curl(_ arguments: [String], port: Int, path: String) async throws -> ClientPrograms.Outcome {
       let url = "http://hello.localhost:\(port)\(path)"
       return try await ClientPrograms.run(
-        "curl", ["-sS", "--max-time", "30", "--resolve", "hello.localhost:\(port):127.0.0.1"] + arguments + [url])
+        "curl", ["-sS", "--max-time", "120", "--resolve", "hello.localhost:\(port):127.0.0.1"] + arguments + [url])
     }
 
     @Test("curl: GET, HEAD, upload with 100-continue and in chunks, HTTP/1.0, keep-alive, an HTTP/1.0 app")
@@ -75,10 +75,14 @@ extension LoadTests {
     func wrk() async throws {
       let backend = try TestBackend { _ in ok(String(repeating: "k", count: 1024)) }
       let router = try await TestRouter([.live("hello", [backend.endpoint])])
-      let outcome = try await ClientPrograms.run(
-        "wrk", ["-t2", "-c64", "-d2s", "-H", "Host: hello.localhost", "http://127.0.0.1:\(router.port)/kilobyte"])
-      #expect(outcome.status == 0 && outcome.output.contains("requests in"), "\(outcome.output)")
-      #expect(!outcome.output.contains("Non-2xx") && !outcome.output.contains("Socket errors"), "\(outcome.output)")
+      let url = "http://127.0.0.1:\(router.port)/kilobyte"
+      // Two seconds, and as many more as a slow machine needs for the requests.
+      for _ in 0..<20 where backend.requests.count <= 200 {
+        let outcome = try await ClientPrograms.run(
+          "wrk", ["-t2", "-c64", "-d2s", "--timeout", "120s", "-H", "Host: hello.localhost", url])
+        #expect(outcome.status == 0 && outcome.output.contains("requests in"), "\(outcome.output)")
+        #expect(!outcome.output.contains("Non-2xx") && !outcome.output.contains("Socket errors"), "\(outcome.output)")
+      }
       #expect(backend.requests.count > 200)
       #expect(try await eventually { await router.inFlight() == 0 })
       try await router.stop()
@@ -89,7 +93,7 @@ extension LoadTests {
     func httpClient() async throws {
       try await python(
         """
-        c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+        c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
         for i in range(50):
             c.request("GET", "/%d" % i, headers={"Host": HOST})
             r = c.getresponse()
@@ -115,18 +119,18 @@ extension LoadTests {
         s = requests.Session()
         s.headers["Host"] = HOST
         for i in range(50):
-            r = s.get(BASE + "/%d" % i, timeout=20)
+            r = s.get(BASE + "/%d" % i, timeout=120)
             assert r.status_code == 200 and r.text.startswith("GET /%d 0 " % i), r.text
         data = b"q" * (3 << 20)
-        r = s.post(BASE + "/up", data=data, timeout=20)
+        r = s.post(BASE + "/up", data=data, timeout=120)
         assert r.text == "POST /up %d %s" % (len(data), hashlib.sha256(data).hexdigest()), r.text
-        r = s.post(BASE + "/up", data=(data[i:i + 70000] for i in range(0, len(data), 70000)), timeout=20)
+        r = s.post(BASE + "/up", data=(data[i:i + 70000] for i in range(0, len(data), 70000)), timeout=120)
         assert r.headers["x-proto"] == "chunked"
         assert r.text == "POST /up %d %s" % (len(data), hashlib.sha256(data).hexdigest()), r.text
-        assert s.head(BASE + "/kilobyte", timeout=20).headers["content-length"] == "1024"
-        assert len(s.get(BASE + "/large", timeout=20).content) == 20 << 20
-        assert len(s.get(BASE + "/old", timeout=20).content) == 100000
-        with s.get(BASE + "/events", stream=True, timeout=20) as r:
+        assert s.head(BASE + "/kilobyte", timeout=120).headers["content-length"] == "1024"
+        assert len(s.get(BASE + "/large", timeout=120).content) == 20 << 20
+        assert len(s.get(BASE + "/old", timeout=120).content) == 100000
+        with s.get(BASE + "/events", stream=True, timeout=120) as r:
             assert [l for l in r.iter_lines() if l] == [b"data: %d" % i for i in range(5)]
         print("ok")
         """)
@@ -136,16 +140,19 @@ extension LoadTests {
     func httpx() async throws {
       try await python(
         """
-        import asyncio, httpx, time
+        import asyncio, httpx
         async def main():
-            async with httpx.AsyncClient(base_url=BASE, headers={"Host": HOST}, timeout=30) as c:
+            async with httpx.AsyncClient(base_url=BASE, headers={"Host": HOST}, timeout=120) as c:
                 rs = await asyncio.gather(*(c.get("/%d" % i) for i in range(100)))
                 assert all(r.text.startswith("GET /%d 0 " % i) for i, r in enumerate(rs))
-                times = []
-                async with c.stream("GET", "/events") as r:
+                events = 0
+                async with c.stream("GET", "/events?paced") as r:
                     async for line in r.aiter_lines():
-                        if line: times.append(time.monotonic())
-                assert len(times) == 5 and times[-1] - times[0] > 0.2, times
+                        if line:
+                            # The app says no more before it hears of this one: nobody has kept it for later.
+                            events += 1
+                            assert (await c.get("/seen")).status_code == 200
+                assert events == 5, events
                 async def pieces():
                     for _ in range(50): yield b"p" * 10000
                 r = await c.post("/up", content=pieces())
@@ -164,7 +171,8 @@ extension LoadTests {
         import asyncio, websockets, os
         from websockets.asyncio.client import connect
         URI = "ws://socket.localhost:%d/" % PORT
-        def dial(): return connect(URI, host="127.0.0.1", port=PORT, max_size=None)
+        PATIENT = dict(open_timeout=120, ping_timeout=120, close_timeout=120)
+        def dial(): return connect(URI, host="127.0.0.1", port=PORT, max_size=None, **PATIENT)
         async def one(i):
             async with dial() as w:
                 for n in range(10):

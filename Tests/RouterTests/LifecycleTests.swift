@@ -92,6 +92,9 @@ struct LifecycleTests {
     var configuration = RouterConfiguration(
       listenDescriptors: [listener], tableFile: file.path, socketPath: nil, threads: 2)
     configuration.limits = TestRouter.quick
+    // Who has connected, and is slow to ask because the machine is, is waited for.
+    configuration.limits.newcomer = .seconds(60)
+    configuration.limits.drain = .seconds(120)
     let visitors = Visitors()
     async let asked: Void = visitors.ask(port: port)
     var serving = try await RunningRouter(configuration)
@@ -114,7 +117,9 @@ struct LifecycleTests {
     let backend = try TestBackend { _ in ok("still here") }
     var limits = TestRouter.quick
     limits.farewell = .milliseconds(1)
-    limits.newcomer = .seconds(20)
+    limits.newcomer = .seconds(60)
+    limits.head = .seconds(120)
+    limits.drain = .seconds(120)
     let router = try await TestRouter([.live("hello", [backend.endpoint])], limits: limits)
     let client = try router.connect()
     let half = try router.connect()

@@ -25,14 +25,14 @@ struct Message: Sendable {
   func header(_ name: String) -> String? { values(name).first }
 }
 
-/// A connected socket with plain blocking calls; every wait ends after 20 s. Used by one thread at a time.
+/// A connected socket with plain blocking calls; every wait ends after a minute. Used by one thread at a time.
 final class Line: @unchecked Sendable {  // no lock: the test hands it from one step to the next
   let descriptor: Int32
   private var buffer: [UInt8] = []
 
   init(_ descriptor: Int32) {
     self.descriptor = descriptor
-    var limit = timeval(tv_sec: 20, tv_usec: 0)
+    var limit = timeval(tv_sec: 60, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }
@@ -60,6 +60,7 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
       let count = bytes.withUnsafeBytes {
         send(descriptor, $0.baseAddress.map { $0 + offset }, $0.count - offset, Int32(MSG_NOSIGNAL))
       }
+      if count < 0, errno == EINTR { continue }  // a call with a limit is not taken up again by the kernel
       if count <= 0 { throw LineError.failed("write", errno) }
       offset += count
     }
@@ -77,10 +78,24 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
   /// More bytes into the buffer; false at the end of file.
   private func fill() throws -> Bool {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
-    let count = recv(descriptor, &piece, piece.count, 0)
+    var count = recv(descriptor, &piece, piece.count, 0)
+    while count < 0, errno == EINTR { count = recv(descriptor, &piece, piece.count, 0) }
     if count < 0 { throw LineError.failed("read", errno) }
     buffer += piece[0..<count]
     return count > 0
+  }
+
+  /// Returns when `text` has arrived and is not read yet, when the connection has ended, or after a minute: what is
+  /// read then says which.
+  func arrival(of text: String) {
+    var piece = [UInt8](repeating: 0, count: 4096)
+    let deadline = ContinuousClock.now + .seconds(60)
+    while ContinuousClock.now < deadline {
+      let count = recv(descriptor, &piece, piece.count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+      if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return }
+      if count > 0, latin1(piece[0..<count]).contains(text) { return }
+      usleep(1000)
+    }
   }
 
   func exactly(_ count: Int) throws -> [UInt8] {
@@ -175,6 +190,13 @@ func loopback(_ port: Int) -> sockaddr_in {
 
 /// A listening socket on a free port of loopback.
 func listenOnFreePort() throws -> (descriptor: Int32, port: Int) {
+  let (descriptor, port) = try bindFreePort()
+  try checked("listen") { listen(descriptor, 512) }
+  return (descriptor, port)
+}
+
+/// A socket that has a free port of loopback for itself.
+func bindFreePort() throws -> (descriptor: Int32, port: Int) {
   let descriptor = try checked("make a socket") {
     socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
   }
@@ -183,7 +205,6 @@ func listenOnFreePort() throws -> (descriptor: Int32, port: Int) {
   try withUnsafeMutablePointer(to: &address) { pointer in
     try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
       try checked("bind") { bind(descriptor, address, length) }
-      try checked("listen") { listen(descriptor, 512) }
       try checked("ask for the port") { getsockname(descriptor, address, &length) }
     }
   }

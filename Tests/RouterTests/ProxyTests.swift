@@ -140,7 +140,9 @@ struct ProxyTests {
   @Test("ten thousand keep-alive requests lose nothing and use few connections")
   func keepAlive() async throws {
     let backend = try TestBackend { ok($0.target) }
-    try await withRouter([.live("hello", [backend.endpoint])]) { router in
+    var limits = TestRouter.quick
+    limits.upstreamIdle = .seconds(600)
+    try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
       let line = try router.connect()
       var wrong = 0
       for batch in 0..<500 {

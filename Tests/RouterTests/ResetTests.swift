@@ -31,7 +31,7 @@ struct ResetTests {
       try line.write("GET /\(prefix)/\(index) HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
       return line
     }
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(120)
     while waiting.count < count, ContinuousClock.now < deadline { usleep(1000) }
     return lines
   }
@@ -44,7 +44,9 @@ struct ResetTests {
     }
     let app = try RoutedApp.live("hello", [backend.endpoint])
     let padding = String(repeating: "x", count: length)
-    let router = try await TestRouter([app]) { $0.threads = 1 }
+    var limits = TestRouter.quick
+    limits.firstByte = .seconds(300)  // the first of them waits for the last
+    let router = try await TestRouter([app], limits: limits) { $0.threads = 1 }
     let wrong = try await blocking {
       var wrong: [String] = []
       for round in 0..<10 {

@@ -35,7 +35,16 @@ struct RetryTests {
     let backend = try Self.forgetful()
     try await withRouter([.live("hello", [backend.endpoint])]) { router in
       let line = try router.connect()
-      for _ in 0..<50 { #expect(try line.ask("GET", host: "hello.localhost").status == 200) }
+      var again = 0
+      for _ in 0..<50 {
+        let since = ContinuousClock.now
+        let answer = try line.ask("GET", host: "hello.localhost")
+        if answer.status == 200 { again += 1 }
+        // An instance that took a second to end the connection may have begun with the request: it is not sent again.
+        let mayHaveBegun = answer.text.contains("H13") && ContinuousClock.now - since >= .seconds(1)
+        #expect(answer.status == 200 || mayHaveBegun)
+      }
+      #expect(again > 40)
     }
   }
 
@@ -68,7 +77,9 @@ struct RetryTests {
     let backend = try TestBackend { _ in ok("new") }
     let dead = Endpoint(
       instance: InstanceID(), name: "web.1", address: Address(host: "127.0.0.1", port: try closedPort()))
-    let router = try await TestRouter([.live("hello", [dead])])
+    var limits = TestRouter.quick
+    limits.hold = .seconds(120)
+    let router = try await TestRouter([.live("hello", [dead])], limits: limits)
     let line = try router.connect()
     async let answer = blocking { try line.ask("POST", host: "hello.localhost", body: "x") }
     #expect(try await eventually { router.runtime.plane.shared.held.load(ordering: .relaxed) == 1 })
@@ -92,8 +103,9 @@ struct RetryTests {
 
   @Test("no first byte in time is H12, bytes that are not HTTP are H17, silence in a body breaks it off")
   func badApps() async throws {
-    var limits = TestRouter.quick
-    limits.firstByte = .seconds(1)
+    var (impatient, limits) = (TestRouter.quick, TestRouter.quick)
+    impatient.firstByte = .seconds(1)
+    limits.firstByte = .seconds(120)
     limits.idle = .seconds(1)
     let backend = try TestBackend { line, _ in
       let request = try line.message()
@@ -101,10 +113,12 @@ struct RetryTests {
       if request.target == "/silent" { try line.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf") }
       _ = try line.toEnd()
     }
+    try await withRouter([.live("hello", [backend.endpoint])], limits: impatient) { router in
+      let late = try router.connect().ask("GET", host: "hello.localhost")
+      #expect(late.status == 503 && late.text.contains("H12"))
+    }
     try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
       let line = try router.connect()
-      let late = try line.ask("GET", host: "hello.localhost")
-      #expect(late.status == 503 && late.text.contains("H12"))
       let garbage = try line.ask("GET", host: "hello.localhost", path: "/garbage")
       #expect(garbage.status == 503 && garbage.text.contains("H17"))
       #expect(throws: LineError.truncated) { _ = try line.ask("GET", host: "hello.localhost", path: "/silent") }

@@ -28,7 +28,7 @@ struct TransferTests {
     try await withRouter([.live("hello", [backend.endpoint])]) { router in
       let line = try router.connect()
       try line.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
-      #expect(stalls(sent) < Self.bounded)
+      #expect(stalls { sent.load(ordering: .relaxed) } < Self.bounded)
       _ = try line.head()
       try line.skip(Self.large)
     }
@@ -63,7 +63,7 @@ struct TransferTests {
         }
         if chunked { try? line.write("0\r\n\r\n") }
       }
-      #expect(stalls(sent) < Self.bounded)
+      #expect(stalls { sent.load(ordering: .relaxed) } < Self.bounded)
       mayRead.store(true, ordering: .releasing)
       #expect(try line.message().text == "stored")
     }
@@ -109,6 +109,7 @@ struct TransferTests {
 
   @Test("a response that breaks off never looks complete", arguments: ["length", "chunked", "close", "reset"])
   func brokenOff(kind: String) async throws {
+    let mayReset = Latch()
     let backend = try TestBackend { line, _ in
       _ = try line.message()
       switch kind {
@@ -117,7 +118,7 @@ struct TransferTests {
         try line.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
       default:
         try line.write("HTTP/1.1 200 OK\r\n\r\nhalf")
-        usleep(100_000)  // the bytes travel before the reset does
+        mayReset.wait()
         line.reset()
       }
     }
@@ -125,6 +126,10 @@ struct TransferTests {
       let line = try router.connect()
       // An HTTP/1.0 client knows no chunks: only a reset can tell it.
       try line.write("GET / HTTP/1.\(kind == "close" ? 0 : 1)\r\nHost: hello.localhost\r\n\r\n")
+      if kind == "reset" {
+        line.arrival(of: "half")
+        mayReset.open()
+      }
       #expect(throws: LineError.self) { _ = try line.message() }
     }
   }
@@ -189,14 +194,16 @@ private func readChunks(_ line: Line, total: Int) throws {
   }
 }
 
-/// Waits until a number has not moved for 300 ms; returns it.
-private func stalls(_ number: borrowing Atomic<Int>) -> Int {
-  var last = -1
+/// Waits until a number that grows has not moved for 300 ms; returns it. A machine that stalls makes it too small, never
+/// too large.
+func stalls(_ number: () -> Int) -> Int {
+  var last = 0
   var still = 0
-  while still < 30 {
+  let deadline = ContinuousClock.now + .seconds(60)
+  while still < 30, ContinuousClock.now < deadline {
     usleep(10_000)
-    let now = number.load(ordering: .relaxed)
-    still = now == last ? still + 1 : 0
+    let now = number()
+    still = now > 0 && now == last ? still + 1 : 0
     last = now
   }
   return last

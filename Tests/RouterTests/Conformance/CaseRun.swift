@@ -11,6 +11,8 @@ final class CaseBackend: Sendable {
   }
 
   let backend: TestBackend
+  /// The client has what was answered before a reset: an instance's bytes must not be lost behind it.
+  let mayReset = Latch()
   private let state: RecordedState
 
   final class RecordedState: Sendable {
@@ -20,10 +22,11 @@ final class CaseBackend: Sendable {
   init(_ wireCase: WireCase) throws {
     let state = RecordedState()
     self.state = state
+    let mayReset = mayReset
     backend = try TestBackend { line, _ in
       state.mutex.withLock { $0.open += 1 }
       defer { state.mutex.withLock { $0.open -= 1 } }
-      let reader = WireReader(line.descriptor, patience: 20)
+      let reader = WireReader(line.descriptor, patience: 120)
       do {
         while let request = try reader.request() {
           state.mutex.withLock { $0.whole.append(request) }
@@ -36,7 +39,7 @@ final class CaseBackend: Sendable {
           case .stays: continue
           case .closes: return
           case .resets:
-            usleep(50_000)  // the bytes travel before the reset does
+            if !wireCase.reply.isEmpty { mayReset.wait() }
             return line.reset()
           }
         }
@@ -49,12 +52,13 @@ final class CaseBackend: Sendable {
 
   var seen: State { state.mutex.withLock { $0 } }
 
-  /// What it saw once every connection to it has ended, or after 3 s.
+  /// What it saw once every connection to it has ended, or after a minute.
   func settled() -> State {
-    for _ in 0..<300 {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while ContinuousClock.now < deadline {
       let now = seen
       if now.open == 0 { return now }
-      usleep(10_000)
+      usleep(1000)
     }
     return seen
   }
@@ -81,6 +85,10 @@ struct CaseRun {
       // What the router has refused already may not be taken any more; its answer is still read.
       try? line.write(latin1Bytes(text))
       if wireCase.halfCloses { line.endOutput() }
+      if wireCase.ending == .resets, !wireCase.reply.isEmpty {
+        line.arrival(of: String(wireCase.reply.suffix(4)))
+        backend.mayReset.open()
+      }
       let reader = WireReader(line.descriptor)
       return try answer(reader) + sent()
     } catch {

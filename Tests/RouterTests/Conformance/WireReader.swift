@@ -56,7 +56,7 @@ final class WireReader {
   private var message = WireMessage()
 
   /// A read that brings nothing for `patience` seconds is ``WireError/silent``.
-  init(_ descriptor: Int32, patience: Int = 5) {
+  init(_ descriptor: Int32, patience: Int = 60) {
     self.descriptor = descriptor
     var limit = timeval(tv_sec: patience, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -95,7 +95,8 @@ final class WireReader {
 
   private func more() throws(WireError) -> Bool {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
-    let count = recv(descriptor, &piece, piece.count, 0)
+    var count = recv(descriptor, &piece, piece.count, 0)
+    while count < 0, errno == EINTR { count = recv(descriptor, &piece, piece.count, 0) }
     if count < 0 {
       if errno == EAGAIN { throw .silent }
       throw .reset(message)
