@@ -2,7 +2,6 @@ import CLinux
 import Glibc
 import Linux
 import Platform
-import Router
 import Wire
 
 /// Starts `paas router`, or finds those that outlived the last server.
@@ -20,7 +19,7 @@ struct RouterProcess: Sendable {
     var http: Address
     /// ``RouterSettings/fingerprint``; `nil` from a server that knew none.
     var settings: String?
-    /// ``RouterLimits/drain`` of this router, which another server may have started; `nil` from a server of which all
+    /// ``RouterSettings/drainSeconds`` of this router, which another server may have started; `nil` from a server of which all
     /// routers had the default.
     var drainSeconds: Int?
 
@@ -45,7 +44,7 @@ struct RouterProcess: Sendable {
     defer { close(life) }
     var record = Record(
       identity: nil, http: http.address, settings: settings.fingerprint,
-      drainSeconds: Int(settings.limits.drain.components.seconds))
+      drainSeconds: settings.drainSeconds)
     try Files.writeDurably(try Wire.encode(record), to: slot.record)
     let log = try checked("open the router's log") {
       open(data.path + "/logs/router-process.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -147,20 +146,8 @@ struct RouterProcess: Sendable {
   }
 }
 
-/// How a server wants its router to run.
-struct RouterSettings: Sendable, Equatable {
-  /// Networks whose `X-Forwarded-*` is believed.
-  var trustedProxies: [String] = []
-  var acceptsProxyProtocol = false
-  var limits = RouterLimits()
-  /// Which program this is: version, device, inode, time and size of the executable.
-  var program: String
-
-  /// Two routers with the same one need not be exchanged for each other.
-  var fingerprint: String {
-    "\(program) \(trustedProxies.joined(separator: ",")) \(acceptsProxyProtocol) \(limits.changes)"
-  }
-
+extension RouterSettings {
+  /// Which program runs here: version, device, inode, time and size of the executable.
   static func ownProgram(version: String) -> String {
     var info = stat()
     guard stat("/proc/self/exe", &info) == 0 else { return version }
