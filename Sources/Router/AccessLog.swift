@@ -21,6 +21,7 @@ final class AccessLog: Sendable {
   }
 
   let style: Style
+  private static let small = 16 << 10
   private let limit: Int
   private let state = Mutex(State())
   private let full = Atomic<Bool>(false)
@@ -40,9 +41,18 @@ final class AccessLog: Sendable {
 
   func countDropped() { lost.add(1, ordering: .relaxed) }
 
+  /// A small piece is put behind the last one: its memory is made for many lines.
   func append(_ piece: ByteBuffer) {
     state.withLock { state in
-      state.pieces.append(piece)
+      if piece.readableBytes > Self.small {
+        state.pieces.append(piece)
+      } else if let last = state.pieces.indices.last, state.pieces[last].readableBytes <= Self.small {
+        state.pieces[last].writeImmutableBuffer(piece)
+      } else {
+        var copy = ByteBuffer()
+        copy.writeImmutableBuffer(piece)
+        state.pieces.append(copy)
+      }
       state.bytes += piece.readableBytes
       full.store(state.bytes >= limit, ordering: .relaxed)
     }

@@ -23,7 +23,9 @@ final class Backend: Sendable {
   init(_ endpoint: Endpoint, drained: @escaping @Sendable () -> Void) {
     self.endpoint = endpoint
     address = try? SocketAddress(ipAddress: endpoint.address.host, port: endpoint.address.port)  // answered H19
-    cookie = Array(String(HostTable.hash(Array(endpoint.instance.description.utf8)), radix: 36).utf8)
+    // The same in every router: clients keep it.
+    let hash = HostTable.hash(Array(endpoint.instance.description.utf8), seed: 0xcbf2_9ce4_8422_2325)
+    cookie = Array(String(hash, radix: 36).utf8)
     self.drained = drained
   }
 

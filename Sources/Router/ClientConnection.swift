@@ -46,6 +46,12 @@ final class ClientConnection: ChannelInboundHandler {
   var deadline = NIODeadline.distantFuture
   var due = Due.cut
 
+  /// What ``isSending()`` found when it last looked, and when something had moved.
+  private var sent: SentBytes?
+  private var moved = NIODeadline.distantPast
+  /// Until when a client that goes on sending is listened to after its answer.
+  private var patienceEnds = NIODeadline.distantFuture
+
   enum Due {
     case cut
     case slowHead
@@ -67,6 +73,7 @@ final class ClientConnection: ChannelInboundHandler {
 
   func expect(_ due: Due, _ amount: TimeAmount) {
     self.due = due
+    sent = nil
     deadline = worker.now + amount
   }
 
@@ -128,6 +135,7 @@ final class ClientConnection: ChannelInboundHandler {
       guard let self, case .lingering = self.state, let context = self.context else { return }
       context.close(mode: .output, promise: nil)
       self.expect(.cut, self.worker.times.linger)
+      self.patienceEnds = self.worker.now + .nanoseconds(self.worker.times.linger.nanoseconds * 6)
       self.read()
     }
     read()
@@ -166,6 +174,7 @@ final class ClientConnection: ChannelInboundHandler {
 
   /// The deadline has passed.
   func expire() {
+    if due != .slowHead, isSending() { return }
     deadline = .distantFuture
     switch due {
     case .cut: cut()
@@ -174,6 +183,26 @@ final class ClientConnection: ChannelInboundHandler {
     case .idle: exchange?.timedOut(.idleConnection)
     case .slowBody: exchange?.judgeBody()
     }
+  }
+
+  /// A deadline runs from when bytes were taken for writing, and they may be on their way to someone slow. True: they
+  /// are, and the peer has acknowledged some of them lately, so it is looked at again in a moment.
+  func isSending() -> Bool {
+    let isFirst = sent == nil
+    var now = SentBytes(context?.channel)
+    now.add(exchange?.sentUpstream)
+    guard now.waiting > 0 else {
+      sent = nil
+      guard !isFirst, case .cut = due, case .idle = state else { return false }
+      // All is written just now: what the deadline was for begins.
+      expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
+      return true
+    }
+    if isFirst || now.acknowledged != sent?.acknowledged { moved = worker.now }
+    sent = now
+    guard worker.now - moved < min(.seconds(10), worker.times.idle) else { return false }
+    deadline = worker.now + min(.seconds(1), worker.times.idle)
+    return true
   }
 
   // MARK: from the channel
@@ -207,7 +236,10 @@ final class ClientConnection: ChannelInboundHandler {
     isReading = false
     worker.tick()
     switch state {
-    case .lingering, .closed: return
+    case .lingering:
+      // Who reads only when all is sent gets the answer then.
+      if patienceEnds < .distantFuture { deadline = min(worker.now + worker.times.linger, patienceEnds) }
+    case .closed: return
     case .tunnelling: exchange?.tunnelBytes(buffer, fromClient: true)
     default:
       if inbox.readableBytes == 0 { inbox = buffer } else { inbox.writeBuffer(&buffer) }
@@ -339,7 +371,7 @@ final class ClientConnection: ChannelInboundHandler {
     guard let client else { return true }
     worker.shared.connections.leave(address)
     address = client
-    isCounted = worker.shared.connections.enter(client)
+    isCounted = worker.shared.connections.enter(client, isNew: false)
     return isCounted
   }
 

@@ -16,9 +16,10 @@ final class ConnectionLimit: Sendable {
   var open: Int { total.load(ordering: .relaxed) }
   var accepted: Int { acceptedTotal.load(ordering: .relaxed) }
 
-  /// False: one too many. An IPv6 client has a /64, so that is what is counted.
-  func enter(_ address: IPAddress) -> Bool {
-    acceptedTotal.add(1, ordering: .relaxed)
+  /// False: one too many. An IPv6 client has a /64, so that is what is counted. `isNew`: it was accepted just now, and
+  /// has not only another name.
+  func enter(_ address: IPAddress, isNew: Bool = true) -> Bool {
+    if isNew { acceptedTotal.add(1, ordering: .relaxed) }
     guard total.add(1, ordering: .relaxed).newValue <= most else {
       total.subtract(1, ordering: .relaxed)
       return false

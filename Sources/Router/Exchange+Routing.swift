@@ -155,7 +155,14 @@ extension Exchange {
       }
       isConnecting = false
       switch result {
-      case .success(let connection): attach(connection)
+      case .success(let connection):
+        if chosen.backend.isRetired {
+          // It has left the table in the meantime, and its address may be another app's. Nothing was sent.
+          connection.closeUnused()
+          releaseBackend()
+          return attempt()
+        }
+        attach(connection)
       case .failure(let error):
         if error != .exhausted { chosen.backend.failed(at: worker.now) }
         releaseBackend()
@@ -168,6 +175,7 @@ extension Exchange {
   private func attach(_ connection: UpstreamConnection) {
     guard let client else { return connection.close() }
     self.connection = connection
+    seen = nil  // what lasts must not keep an old table alive
     connection.attach(self)
     connected = connected ?? worker.now
     attached = worker.now

@@ -143,6 +143,7 @@ final class Exchange {
 
   /// Passes on what has come of the body. The caller moves on by ``Taken/bytes``.
   func takeBody(_ inbox: ByteBuffer) -> Taken {
+    if plan != nil { awaitBytes() }
     switch body {
     case .none: return Taken(bytes: 0)
     case .length(let left):
@@ -219,6 +220,9 @@ final class Exchange {
 
   func flushUpstream() { connection?.flush() }
 
+  /// How the instance takes what was written to it.
+  var sentUpstream: SentBytes? { connection?.sent }
+
   func upstreamWritable() {
     guard !isOver else { return }
     if isTunnel { return client?.readIfWanted() ?? () }
@@ -246,7 +250,7 @@ final class Exchange {
     if expectsContinue, !sawResponse, bytesIn == 0 { return timedOut(.requestTimeout) }
     let moved = bytesIn &- judgedBytes
     let isBlocked = !(connection?.isWritable ?? false)
-    if isBlocked, moved == 0 { return timedOut(.idleConnection) }
+    if isBlocked, moved == 0 { return client?.isSending() == true ? () : timedOut(.idleConnection) }
     guard isBlocked || moved >= worker.limits.bodyBytes else { return timedOut(.clientIdle) }
     awaitBody()
   }

@@ -23,6 +23,10 @@ struct Handover: Sendable {
     while true {
       let peer = paas_accept(socket)
       if peer == -ECONNABORTED { continue }
+      if [-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM].contains(peer) {
+        _ = poll(nil, 0, 100)  // the descriptors of clients come back; nothing tells when
+        continue
+      }
       guard peer >= 0 else { return }
       give(to: peer)
       close(peer)

@@ -137,13 +137,14 @@ struct HostTable: Sendable {
   }
 
   // FNV-1a (Fowler, Noll, Vo), finished so that the low bits depend on all of it.
-  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// Of this process alone: names cannot be chosen so that they meet in the table.
+  private static let seed = UInt64.random(in: .min ... .max)
   @inline(__always)
   private static func mixed(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
   @inline(__always)
   private static func finished(_ hash: UInt64) -> UInt64 { hash ^ hash &>> 32 }
 
-  static func hash(_ name: [UInt8]) -> UInt64 {
+  static func hash(_ name: [UInt8], seed: UInt64 = seed) -> UInt64 {
     var hash = seed
     for byte in name { hash = mixed(hash, byte) }
     return finished(hash)

@@ -66,7 +66,7 @@ extension LoopWorker {
     let name = app.route.name.description
     let bound = NIOLoopBound(exchange, eventLoop: loop)
     exchange.awaitFirstByte()
-    shared.passwords.check(credentials, users, on: loop) { answer in
+    shared.passwords.check(credentials, users, of: app.route.app, on: loop) { answer in
       let exchange = bound.value
       guard exchange.stamp == stamp, !exchange.isOver else { return }
       exchange.worker.tick()

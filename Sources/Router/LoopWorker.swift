@@ -188,6 +188,7 @@ final class LoopWorker {
     isDraining = true
     tick()
     for client in clients { client.drain() }
+    for app in apps { app?.upstreams.forEach { $0.close { _ in true } } }
   }
 
   /// Ends what is left.

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import Linux
 import NIOCore
+import Platform
 import Synchronization
 import Wire
 
@@ -12,12 +13,16 @@ final class Passwords: Sendable {
   private struct State {
     var waiting: [@Sendable () -> Void] = []
     var isRunning = false
+    /// Of each app among those that wait or run.
+    var counts: [AppID: Int] = [:]
     /// What was right lately, as a keyed digest of user, password and the stored hash.
     var known: Set<[UInt8]> = []
   }
 
   /// Checks that wait at most; more are answered 503, so that guessing does not make work without end.
   static let queue = 64
+  /// Of one app, so that who guesses at one keeps nobody out of the others.
+  static let queuePerApp = 8
   static let remembered = 4096
 
   private let state = Mutex(State())
@@ -36,7 +41,7 @@ final class Passwords: Sendable {
 
   /// Answers on the event loop.
   func check(
-    _ credentials: Credentials, _ users: [BasicUser], on loop: any EventLoop,
+    _ credentials: Credentials, _ users: [BasicUser], of app: AppID, on loop: any EventLoop,
     _ done: @escaping @Sendable (Answer) -> Void
   ) {
     let work: @Sendable () -> Void = { [self] in
@@ -44,10 +49,14 @@ final class Passwords: Sendable {
       if isRight, let user = users.first(where: { $0.name == credentials.name }) {
         remember(digest(credentials, user))
       }
+      state.withLock { $0.counts[app] = ($0.counts[app] ?? 1) > 1 ? ($0.counts[app] ?? 1) - 1 : nil }
       loop.execute { done(isRight ? .right : .wrong) }
     }
     let (isAccepted, starts) = state.withLock { state in
-      guard state.waiting.count < Self.queue else { return (false, false) }
+      guard state.waiting.count < Self.queue, state.counts[app, default: 0] < Self.queuePerApp else {
+        return (false, false)
+      }
+      state.counts[app, default: 0] += 1
       state.waiting.append(work)
       defer { state.isRunning = true }
       return (true, !state.isRunning)

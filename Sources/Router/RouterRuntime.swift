@@ -65,9 +65,9 @@ final class RouterRuntime: Sendable {
     }
     handover?.start()
     logger.info("router serves", metadata: ["listeners": "\(listeners.count)"])
-    await stopping.value
+    await Self.first(of: stopping, orEndOf: listeners, logger)
     handover?.stop()
-    for listener in listeners { try await listener.close() }
+    for listener in listeners { try? await listener.close() }  // one that has closed itself is closed
     turn.end()
     await tables.leave()
     try await plane.drain()
@@ -77,6 +77,21 @@ final class RouterRuntime: Sendable {
     try await plane.shutdown()
     log.stopWriting()
     logger.info("router stopped")
+  }
+
+  /// A listening socket that fails for good ends the router, after what is in flight: whoever keeps it starts another.
+  private static func first(of stopping: Task<Void, Never>, orEndOf listeners: [any Channel], _ logger: Logger) async {
+    let (ends, ended) = AsyncStream.makeStream(of: Bool.self)
+    for listener in listeners { listener.closeFuture.whenComplete { _ in ended.yield(false) } }
+    let watch = Task {
+      await stopping.value
+      ended.yield(true)
+    }
+    defer { watch.cancel() }
+    for await isTold in ends {
+      if !isTold { logger.error("a listening socket has failed, the router ends") }
+      return
+    }
   }
 
   private func startWritingLog() throws {

@@ -38,6 +38,8 @@ final class UpstreamConnection: ChannelInboundHandler {
 
   func detach() { exchange = nil }
 
+  var sent: SentBytes { SentBytes(context?.channel) }
+
   func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
   func flush() { context?.flush() }
 

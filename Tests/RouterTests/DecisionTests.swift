@@ -161,8 +161,8 @@ struct DecisionTests {
 
   @Test("a response is framed for its client, and its connection is kept only when its end was certain")
   func responses() {
-    func plan(_ fields: String, mustClose: Bool = false, isOld: Bool = false) -> ResponsePlan? {
-      let bytes = Array("HTTP/1.1 200 OK\r\n\(fields)\r\n".utf8)
+    func plan(_ fields: String, _ status: Int = 200, mustClose: Bool = false, isOld: Bool = false) -> ResponsePlan? {
+      let bytes = Array("HTTP/1.1 \(status) OK\r\n\(fields)\r\n".utf8)
       let head = ResponseHead()
       guard ResponseParser.parse(bytes.span.bytes, limits: HeadLimits(), into: head) == .complete else { return nil }
       return ResponsePlan(head, to: .init(isOld: isOld), mustClose: mustClose)
@@ -173,6 +173,10 @@ struct DecisionTests {
     #expect(open?.ending == .chunked && open?.keepsUpstream == false)
     #expect(plan("Content-Length: 3\r\n", mustClose: true)?.closesClient == true)
     #expect(plan("Transfer-Encoding: chunked\r\n", isOld: true)?.ending == .close)
+    #expect(plan("", 204)?.keepsUpstream == true && plan("Content-Length: 0\r\n", 204)?.keepsUpstream == true)
+    for doubtful in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+      #expect(plan(doubtful, 204)?.keepsUpstream == false, "content that nobody has asked for may follow")
+    }
     for bad in [
       "Transfer-Encoding: gzip, chunked\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
       "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Content-Length: -3\r\n", "A: b\nC: d\r\n",

@@ -39,8 +39,12 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
 
   deinit { Glibc.close(descriptor) }
 
-  static func connect(port: Int) throws -> Line {
+  /// `window`: bytes that the kernel takes for it before they are read; `nil`: what the kernel thinks right.
+  static func connect(port: Int, window: Int32? = nil) throws -> Line {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    if var window {
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(MemoryLayout<Int32>.size))
+    }
     var address = loopback(port)
     let result = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -83,6 +87,20 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
     if count < 0 { throw LineError.failed("read", errno) }
     buffer += piece[0..<count]
     return count > 0
+  }
+
+  /// What has come, at most so much at a time; 0 at the end.
+  func some(most: Int) throws -> Int {
+    if buffer.isEmpty {
+      var piece = [UInt8](repeating: 0, count: most)
+      var count = recv(descriptor, &piece, most, 0)
+      while count < 0, errno == EINTR { count = recv(descriptor, &piece, most, 0) }
+      if count < 0 { throw LineError.failed("read", errno) }
+      return count
+    }
+    let count = min(most, buffer.count)
+    buffer.removeFirst(count)
+    return count
   }
 
   /// Returns when `text` has arrived and is not read yet, when the connection has ended, or after a minute: what is

@@ -7,6 +7,8 @@ struct HeadLimits: Sendable {
   var value = 32 << 10
   /// The request target.
   var target = 16 << 10
+  /// Elements of `Connection`.
+  static let nominations = 64
 }
 
 extension HeadLimits {

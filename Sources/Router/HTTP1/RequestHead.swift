@@ -34,6 +34,8 @@ final class RequestHead {
   var host = ByteRange.none
   var flags: Flags = []
   var contentLength: Int = 0
+  /// Elements of all values of `Connection`.
+  var nominations = 0
   /// Whole field lines that go through as they are, neighbours joined.
   var runs: [ByteRange] = []
   var specials: [Special] = []
@@ -65,6 +67,7 @@ final class RequestHead {
     host = .none
     flags = []
     contentLength = 0
+    nominations = 0
     runs.removeAll(keepingCapacity: true)
     specials.removeAll(keepingCapacity: true)
     length = 0

@@ -98,7 +98,7 @@ enum RequestParser {
     case .transferEncoding:
       guard !head.flags.contains(.chunked), bytes.equals(line.value, "chunked") else { return .coding }
       head.flags.insert(.chunked)
-    case .connection: connection(line.value, of: bytes, head)
+    case .connection: guard connection(line.value, of: bytes, head) else { return .malformedField }
     case .expect:
       guard bytes.equals(line.value, "100-continue") else { return .expectation }
       head.flags.insert(.expectsContinue)
@@ -134,9 +134,12 @@ enum RequestParser {
     return value
   }
 
-  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: RequestHead) {
+  /// False: it names more fields than anybody needs, and each is compared with all that there are.
+  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: RequestHead) -> Bool {
     var tokens = FieldTokens(value)
     while let token = tokens.next(bytes) {
+      head.nominations &+= 1
+      guard head.nominations <= HeadLimits.nominations else { return false }
       if bytes.equals(token, "keep-alive") {
         head.flags.insert(.keepAlive)
       } else if bytes.equals(token, "close") {
@@ -147,6 +150,7 @@ enum RequestParser {
         head.flags.insert(.nominates)
       }
     }
+    return true
   }
 
   /// What can be judged only when all fields are known.

@@ -15,6 +15,8 @@ final class ResponseHead {
   var closes = false
   var keepsAlive = false
   var nominates = false
+  /// Elements of all values of `Connection`.
+  var nominations = 0
   var hasDate = false
   var length = 0
 
@@ -34,6 +36,7 @@ final class ResponseHead {
     closes = false
     keepsAlive = false
     nominates = false
+    nominations = 0
     hasDate = false
     length = 0
   }

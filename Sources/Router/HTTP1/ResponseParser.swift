@@ -77,7 +77,7 @@ enum ResponseParser {
     case .transferEncoding:
       guard !head.isChunked, bytes.equals(line.value, "chunked") else { return false }
       head.isChunked = true
-    case .connection: connection(line.value, of: bytes, head)
+    case .connection: guard connection(line.value, of: bytes, head) else { return false }
     case .upgrade: head.upgrades.append(line.value)
     case .date: head.hasDate = true
     default: break
@@ -95,10 +95,13 @@ enum ResponseParser {
     head.keep(from: colon, to: line.next)
   }
 
-  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: ResponseHead) {
+  /// False: it names too many fields.
+  private static func connection(_ value: ByteRange, of bytes: RawSpan, _ head: ResponseHead) -> Bool {
     head.connections.append(value)
     var tokens = FieldTokens(value)
     while let token = tokens.next(bytes) {
+      head.nominations &+= 1
+      guard head.nominations <= HeadLimits.nominations else { return false }
       if bytes.equals(token, "close") {
         head.closes = true
       } else if bytes.equals(token, "keep-alive") {
@@ -107,6 +110,7 @@ enum ResponseParser {
         head.nominates = true
       }
     }
+    return true
   }
 
   /// Once more over the fields, without those that `Connection` names (RFC 9110 section 7.6.1).

@@ -48,7 +48,9 @@ struct ResponsePlan: Equatable, Sendable {
     case .chunked, .close: ending = asker.isOld ? .close : .chunked
     }
     closesClient = mustClose || !asker.keepsAlive || ending == .close
-    keepsUpstream = response.isPersistent && source != .close
+    // A 204 that announces content may send it, and the next request's answer would begin with that.
+    let isDoubtful = response.status == 204 && (response.isChunked || (response.contentLength ?? 0) > 0)
+    keepsUpstream = response.isPersistent && source != .close && !isDoubtful
   }
 }
 

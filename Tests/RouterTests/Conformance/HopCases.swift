@@ -18,6 +18,14 @@ let hopCases: [WireCase] = [
     "fifty names in Connection", "9110 7.6.1",
     "Connection: \((0..<50).map { "X-\($0)" }.joined(separator: ", "))\r\nX-Stays: 1\r\nX-49: x\r\nX-0: x\r\n",
     ["x-0", "x-49"]),
+  .refused(
+    "more names in Connection than anybody needs", "9110 7.6.1",
+    get(
+      "Connection: \((0..<40).map { "X-\($0)" }.joined(separator: ", "))\r\nConnection: \(String(repeating: "a,", count: 25))a\r\n"
+    )),
+  .bad(
+    "more names in an answer's Connection than anybody needs", "9110 7.6.1",
+    reply: "HTTP/1.1 200 OK\r\nConnection: \(String(repeating: "a,", count: 65))a\r\nContent-Length: 2\r\n\r\nok"),
   gone("Keep-Alive", "9110 7.6.1", "Keep-Alive: timeout=5\r\nX-Stays: 1\r\n", ["keep-alive"]),
   gone("Proxy-Connection", "9110 7.6.1", "Proxy-Connection: keep-alive\r\nX-Stays: 1\r\n", ["proxy-connection"]),
   gone(
