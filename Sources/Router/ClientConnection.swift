@@ -36,7 +36,7 @@ final class ClientConnection: ChannelInboundHandler {
   private var address = IPAddress(high: 0, low: 0)
   private var isCounted = false
   /// It has never asked.
-  private var isNew = true
+  private(set) var isNew = true
   /// ``settle()`` was done.
   private var isSettled = false
   /// Where the worker keeps it.
@@ -47,8 +47,8 @@ final class ClientConnection: ChannelInboundHandler {
   var due = Due.cut
 
   /// What ``isSending()`` found when it last looked, and when something had moved.
-  private var sent: SentBytes?
-  private var moved = NIODeadline.distantPast
+  var sent: SentBytes?
+  var moved = NIODeadline.distantPast
   /// Until when a client that goes on sending is listened to after its answer.
   private var patienceEnds = NIODeadline.distantFuture
 
@@ -154,55 +154,6 @@ final class ClientConnection: ChannelInboundHandler {
     let flushed = context.eventLoop.makePromise(of: Void.self)
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
     flushed.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
-  }
-
-  // MARK: for the worker
-
-  /// A client between two requests may have one on its way, which no other router would get: for a moment it is still
-  /// served, and told to close. One that has begun to ask has its time.
-  func drain() {
-    switch state {
-    case .idle where inbox.readableBytes == 0, .introduction: expect(.cut, patience)
-    default: break
-    }
-  }
-
-  /// How long a draining router waits for a request.
-  private var patience: TimeAmount { isNew ? worker.times.newcomer : worker.times.farewell }
-
-  func cut() { context?.close(promise: nil) }
-
-  /// The deadline has passed.
-  func expire() {
-    if due != .slowHead, isSending() { return }
-    deadline = .distantFuture
-    switch due {
-    case .cut: cut()
-    case .slowHead: answer(.slowHead)
-    case .firstByte: exchange?.timedOut(.requestTimeout)
-    case .idle: exchange?.timedOut(.idleConnection)
-    case .slowBody: exchange?.judgeBody()
-    }
-  }
-
-  /// A deadline runs from when bytes were taken for writing, and they may be on their way to someone slow. True: they
-  /// are, and the peer has acknowledged some of them lately, so it is looked at again in a moment.
-  func isSending() -> Bool {
-    let isFirst = sent == nil
-    var now = SentBytes(context?.channel)
-    now.add(exchange?.sentUpstream)
-    guard now.waiting > 0 else {
-      sent = nil
-      guard !isFirst, case .cut = due, case .idle = state else { return false }
-      // All is written just now: what the deadline was for begins.
-      expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
-      return true
-    }
-    if isFirst || now.acknowledged != sent?.acknowledged { moved = worker.now }
-    sent = now
-    guard worker.now - moved < min(.seconds(10), worker.times.idle) else { return false }
-    deadline = worker.now + min(.seconds(1), worker.times.idle)
-    return true
   }
 
   // MARK: from the channel

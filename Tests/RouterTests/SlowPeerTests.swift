@@ -28,11 +28,28 @@ struct SlowPeerTests {
 
   private static func large() throws -> TestBackend {
     try TestBackend { line, backend in
-      backend.note(try line.message())
-      try line.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
-      try line.write([UInt8](repeating: 7, count: size))
-      _ = try line.toEnd()
+      while true {
+        backend.note(try line.message())
+        try line.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+        try line.write([UInt8](repeating: 7, count: size))
+      }
     }
+  }
+
+  /// Asks with next to no room in the kernel, after quick clients have made the router's reads from the instance large:
+  /// what is not read waits in the router.
+  private static func ask(_ router: TestRouter) throws -> Line {
+    for _ in 0..<4 {
+      let quick = try router.connect()
+      try quick.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\nConnection: close\r\n\r\n")
+      #expect(try quick.toEnd().count > size)
+    }
+    var room: Int32 = 4096  // the connections that are accepted from here on have no more either
+    setsockopt(router.listener, SOL_SOCKET, SO_SNDBUF, &room, socklen_t(MemoryLayout<Int32>.size))
+    let line = try Line.connect(port: router.port, window: 4096)
+    try line.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
+    _ = try line.head()
+    return line
   }
 
   @Test(
@@ -43,9 +60,7 @@ struct SlowPeerTests {
     limits.keepAlive = drains ? .seconds(60) : .milliseconds(100)
     limits.farewell = .milliseconds(100)
     let router = try await TestRouter([.live("hello", [backend.endpoint])], limits: limits)
-    let line = try Line.connect(port: router.port, window: 4096)
-    try line.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
-    _ = try await blocking { try line.head() }
+    let line = try await blocking { try Self.ask(router) }
     async let read = blocking { try Self.readSlowly(line, pause: 5) }
     if drains {
       async let stopped: Void = router.stop()
@@ -64,9 +79,7 @@ struct SlowPeerTests {
     var limits = TestRouter.quick
     limits.idle = .seconds(5)
     try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
-      let line = try Line.connect(port: router.port, window: 4096)
-      try line.write("GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
-      _ = try line.head()
+      let line = try Self.ask(router)
       #expect(try Self.readSlowly(line, pause: 60) == Self.size)
     }
   }
