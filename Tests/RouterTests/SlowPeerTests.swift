@@ -61,7 +61,7 @@ struct SlowPeerTests {
     limits.farewell = .milliseconds(100)
     let router = try await TestRouter([.live("hello", [backend.endpoint])], limits: limits)
     let line = try await blocking { try Self.ask(router) }
-    async let read = blocking { try Self.readSlowly(line, pause: 5) }
+    async let read = blocking { try Self.readSlowly(line, pause: 30) }
     if drains {
       async let stopped: Void = router.stop()
       #expect(try await read == Self.size)
