@@ -12,6 +12,8 @@ import Wire
 final class KeptRefs {
   private let repositories: Repositories
   private let app: AppID
+  /// One for all refs of the push: each of its own would read all of `packed-refs` again.
+  private let refs: RefFiles
   private var held: RefTransaction?
   private static let moved = "the ref has moved meanwhile; fetch first"
   private static let busy = "somebody else is pushing this ref; try again in a moment"
@@ -19,6 +21,7 @@ final class KeptRefs {
   init(_ repositories: Repositories, _ app: AppID) {
     self.repositories = repositories
     self.app = app
+    refs = repositories.refs(app)
   }
 
   /// Locks them all, for a push that wants all or nothing; refuses everything when one cannot be locked. Upkeep knows
@@ -82,7 +85,7 @@ final class KeptRefs {
   }
 
   private func newTransaction() -> RefTransaction {
-    var transaction = RefTransaction(RefLocks(repositories.refs(app)))
+    var transaction = RefTransaction(RefLocks(refs))
     transaction.lockTimeout = .seconds(1)
     transaction.packedLockTimeout = .seconds(5)
     transaction.locksPackedLate = true
@@ -97,7 +100,7 @@ final class KeptRefs {
   }
 
   private func stands(elsewhere step: PushPlan.Step) throws -> Bool {
-    try repositories.refs(app).resolve(step.command.name)?.id ?? ObjectID([]) != step.command.old
+    try refs.resolve(step.command.name)?.id ?? ObjectID([]) != step.command.old
   }
 
   private func reason(_ error: RefFailure) -> String {

@@ -78,8 +78,10 @@ struct PushSession {
   func decide(_ request: ReceivePack, _ grant: RepositoryGrant) throws -> PushPlan {
     let repository = try repositories.open(app: grant.app.id, create: false)
     let isLost = grant.tip.map { !repository.contains(ObjectID($0)) } ?? false
+    // One for all commands: each of its own would read all of `packed-refs` again.
+    let refs = repositories.refs(grant.app.id)
     return try PushPlan(request.commands, atomic: request.client.atomic, grant: grant, isLost: isLost) {
-      try repository.target(of: $0)
+      try refs.resolve($0.bytes)?.id
     }
   }
 
