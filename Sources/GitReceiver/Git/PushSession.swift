@@ -123,7 +123,8 @@ extension PushSession {
         repositories.path(id), cacheBytes: 8 << 20, objectLimit: repositories.limits.objectBytes))
     indexer.waiting = { client.progress(PushText.detail("Other pushes are being checked; waiting for our turn")) }
     indexer.check = { if client.isGone { throw GitError(.disconnected, "the client went away") } }
-    if !request.client.quiet { indexer.progress = { client.progress(Self.checking($0, of: $1)) } }
+    // In a turn that other pushes wait for: nobody waits for this client there.
+    if !request.client.quiet { indexer.progress = { client.note(Self.checking($0, of: $1)) } }
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)
     try Connectivity(repository: repository, pushed: pushed).check(plan.tips)
