@@ -7,8 +7,18 @@ public protocol GitTransport: AnyObject {
   func write(_ bytes: UnsafeRawBufferPointer) throws
   /// Writes all of it to the client's standard error.
   func writeError(_ bytes: [UInt8]) throws
+  /// Writes all of it if that needs no waiting for the client, else nothing. Returns whether it did.
+  func offer(_ bytes: [UInt8], toError: Bool) throws -> Bool
   /// The client has gone.
   var isClosed: Bool { get }
+}
+
+extension GitTransport {
+  /// For clients of a process of their own: who waits for them holds up nobody else.
+  public func offer(_ bytes: [UInt8], toError: Bool) throws -> Bool {
+    if toError { try writeError(bytes) } else { try bytes.withUnsafeBytes { try write($0) } }
+    return true
+  }
 }
 
 /// The wire protocol version a client asks for in `GIT_PROTOCOL` (gitprotocol-v2(5), "Initial Client Request").

@@ -82,6 +82,25 @@ struct GitPackIndexerTests {
     #expect(try Files.names(in: target).isEmpty)
   }
 
+  @Test("a client that leaves during the second pass ends it")
+  func leavesInSecondPass() throws {
+    struct Left: Error {}
+    let directory = try TemporaryDirectory()
+    var pack = PackBuilder(count: 100)
+    for number in 0..<100 { try pack.object(3, Array("blob \(number)\n".utf8)) }
+    var indexer = PackIndexer()
+    indexer.checkInterval = .zero
+    var calls = 0
+    indexer.check = {
+      calls += 1
+      if calls == 10 { throw Left() }
+    }
+    #expect(throws: Left.self) {
+      _ = try indexer.index(ClientInput(MemoryTransport(pack.finished)), into: try directory.directory("packs"))
+    }
+    #expect(calls == 10)
+  }
+
   @Test("nothing behind the pack's end is read")
   func stopsAtTheEnd() throws {
     let directory = try TemporaryDirectory()

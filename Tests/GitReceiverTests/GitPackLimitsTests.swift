@@ -137,8 +137,36 @@ struct GitLargeObjectTests {
   }
 }
 
+/// A client that reads nothing: whoever writes to it waits.
+private final class SilentTransport: GitTransport {
+  var writes = 0
+  var offers = 0
+  var takes = false
+  let isClosed = false
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int { 0 }
+  func write(_ bytes: UnsafeRawBufferPointer) throws { writes += 1 }
+  func writeError(_ bytes: [UInt8]) throws { writes += 1 }
+
+  func offer(_ bytes: [UInt8], toError: Bool) throws -> Bool {
+    offers += 1
+    return takes
+  }
+}
+
 @Suite("Turns of the indexers")
 struct IndexerTurnsTests {
+  @Test("a note to a client that does not read is left out, and the next one is tried", arguments: [true, false])
+  func notesDoNotWait(multiplexed: Bool) {
+    let transport = SilentTransport()
+    let client = SideBand(transport, multiplexed: multiplexed)
+    client.note("Checking objects: 1%\r")
+    transport.takes = true
+    client.note("Checking objects: 2%\r")
+    #expect(transport.offers == 2 && transport.writes == 0)
+    #expect(!client.isGone)
+  }
+
   @Test("a further pack waits, is told so, and goes on when one has ended")
   func waits() throws {
     let turns = IndexerTurns(1)

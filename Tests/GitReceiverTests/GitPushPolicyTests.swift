@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Logging
 import Platform
 import Synchronization
 import Testing
@@ -21,6 +22,38 @@ struct GitPushPolicyTests {
     #expect(try await bench.push("--force", "main").client.status == 0)
     let line = try #require(bench.log.text.first { $0.hasPrefix("deploy branch forced") })
     #expect(line.contains(" app=hello new=\(new) old=\(old) push="))
+  }
+
+  @Test("the refs of a repository are read once, not once for each that is pushed")
+  func manyRefs() async throws {
+    let bench = try await PushBench(history: 1)
+    let tip = try await bench.git("rev-parse", "main").line
+    _ = try bench.repositories.open(app: bench.server.app.id, create: true)
+    let packed = (10_000..<15_000).map { "\(tip) refs/tags/t\($0)\n" }.joined()
+    try Files.writeDurably(packed.utf8, to: "\(bench.bare.directory)/packed-refs")
+    var request = ReceivePack()
+    for number in 0..<300 {
+      let capabilities = number == 0 ? "\0report-status" : ""
+      _ = try request.receive(.data(Array("\(ObjectID([])) \(tip) refs/tags/n\(number)\(capabilities)".utf8)))
+    }
+    _ = try request.receive(.flush)
+    let session = PushSession(
+      transport: MemoryTransport([]), app: bench.server.app.name, token: "t", server: bench.server,
+      repositories: bench.repositories, logger: Logger(label: "test") { _ in bench.log })
+    let grant = try bench.server.grant(app: bench.server.app.name, access: .push, token: "t")
+    // Bytes that this thread has read.
+    func bytesRead() throws -> Int {
+      let line = try Files.text("/proc/thread-self/io").split(separator: "\n").first { $0.hasPrefix("rchar: ") }
+      return try #require(line.flatMap { Int($0.dropFirst(7)) })
+    }
+    func decided() throws -> (kept: Int, read: Int) {
+      let before = try bytesRead()
+      let plan = try session.decide(request, grant)
+      return (plan.kept.count, try bytesRead() - before)
+    }
+    let (kept, read) = try decided()
+    #expect(kept == 300)
+    #expect(read < 3 * packed.utf8.count, "\(read)")
   }
 
   @Test("the person who pushes is told what the build will miss")

@@ -268,6 +268,28 @@ struct GitTreeTarTests {
     await #expect(throws: GitError.self) { try await tar(git, limits: limits) }
   }
 
+  @Test("wide trees above one another count before anything below them is read")
+  func wideAndDeep() async throws {
+    let git = try await RealGit.work(in: directory)
+    let blob = try await git("hash-object", "-w", "--stdin", input: Array("x".utf8)).line
+    let files = (0..<600).map { "100644 blob \(blob)\tfile\($0)\n" }.joined()
+    var id = try await git("mktree", input: Array(files.utf8)).line
+    for _ in 0..<3 { id = try await git("mktree", input: Array("040000 tree \(id)\ta\n\(files)".utf8)).line }
+    let commit = try await git("commit-tree", id, "-m", "wide").line
+    try await git("update-ref", "refs/heads/main", commit)
+    var limits = TreeTar.Limits()
+    limits.entries = 1000
+    await #expect(throws: GitError.self) { try await tar(git, limits: limits) }
+    var info = stat()
+    #expect(stat("\(directory.path)/tree.tar", &info) == 0 && info.st_size < 64 << 10)
+    limits = TreeTar.Limits()
+    limits.treeBytes = 50_000
+    let error = await #expect(throws: GitError.self) { try await tar(git, limits: limits) }
+    #expect(error?.kind == .limit)
+    limits.treeBytes = 100_000
+    _ = try await tar(git, limits: limits)
+  }
+
   @Test("subject and time of a commit are read, of any commit")
   func text() {
     let commit = "tree x\nauthor A <a@b.c> 5 +0000\ncommitter A B <a@b.c> 1700000000 +0100\n\n\n  Say what\n\nand why\n"

@@ -171,6 +171,40 @@ struct GitUploadTests {
     if value > 0 { #expect(PackEntryType.distance(value) == PackBuilder.distance(value)) }
   }
 
+  @Test("lines of 64 KiB are held up to a megabyte, however many come", arguments: ["agent=", "deepen-not "])
+  func longLines(prefix: String) async throws {
+    let directory = try TemporaryDirectory()
+    let git = try await RealGit.workWithHistory(in: directory, commits: 1)
+    let lines = Array(repeating: PktLine.encode(prefix + String(repeating: "x", count: 65_000)), count: 20).joined()
+    let command = PktLine.encode("command=fetch") + (prefix == "agent=" ? [] : Array("0001".utf8))
+    let transport = MemoryTransport(command + lines + PktLine.flushBytes)
+    let status = try UploadPack.serve(
+      directory: "\(git.directory)/.git", transport: transport, version: .v2, settings: UploadSettings())
+    #expect(status == 128)
+    let errors = String(decoding: transport.errors, as: UTF8.self)
+    #expect(errors.contains("too many lines of one kind") || errors.contains("more than 1 MiB"), "\(errors)")
+  }
+
+  @Test("with more than a megabyte of ref-prefix all refs are listed, and none of it is held")
+  func longPrefixes() async throws {
+    var list = ListRefs()
+    let line = Array("ref-prefix \(String(repeating: "x", count: 65_000))".utf8)
+    for _ in 0..<20 { try list.receive(line) }
+    #expect(list.prefixes.map(\.count).reduce(0, +) <= 1 << 20)
+    let directory = try TemporaryDirectory()
+    let git = try await RealGit.workWithHistory(in: directory, commits: 1)
+    func refs(lines: Int) throws -> String {
+      let lines = Array(repeating: PktLine.encode(line), count: lines).joined()
+      let transport = MemoryTransport(
+        PktLine.encode("command=ls-refs") + Array("0001".utf8) + lines + PktLine.flushBytes)
+      _ = try UploadPack.serve(
+        directory: "\(git.directory)/.git", transport: transport, version: .v2, settings: UploadSettings())
+      return String(decoding: transport.output, as: UTF8.self)
+    }
+    #expect(try !refs(lines: 16).contains("refs/heads/main"))
+    #expect(try refs(lines: 20).contains("refs/heads/main"))
+  }
+
   @Test("broken conversations end with a reason, and at once")
   func broken() async throws {
     let directory = try TemporaryDirectory()

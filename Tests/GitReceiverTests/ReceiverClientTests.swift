@@ -151,4 +151,41 @@ struct ReceiverClientTests {
     #expect(!answer.ok)
     #expect(answer.reason == "work item '2' names no app")
   }
+
+  @Test("an app whose repository is locked holds up neither other apps nor what is asked about sessions")
+  func lockedApp() async throws {
+    let platform = try Platform { _ in .status(204, []) }
+    let repositories = Repositories(directory: "\(platform.directory)/repositories")
+    let (stuck, other) = (AppID(), AppID())
+    for app in [stuck, other] { _ = try repositories.open(app: app, create: true) }
+    let lock = try checked("open the lock") {
+      open("\(repositories.path(stuck)).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    }
+    try checked("lock") { flock(lock, LOCK_EX) }
+    let loop = WorkLoop(
+      client: platform.client, repositories: repositories, closeSessions: { _ in },
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let work = [
+      ReceiverWork(id: "1", app: stuck, kind: .discardQuarantine(push: PushID())),
+      ReceiverWork(id: "2", app: stuck, kind: .removeRepository),
+      ReceiverWork(id: "3", app: other, kind: .discardQuarantine(push: PushID())),
+      ReceiverWork(id: "4", app: nil, kind: .closeSessions(fingerprint: "SHA256:x")),
+    ]
+    let answered: @Sendable () -> [String] = { [stub = platform.stub] in
+      stub.requests.compactMap { request in work.first { ReceiverRoutes.workAnswer($0.id) == request.path }?.id }
+    }
+    let asked = Mutex(false)
+    // Twice: the server asks again for what was not answered, and what waits is not done twice.
+    startThread {
+      loop.take(work)
+      loop.take(Array(work.prefix(2)))
+      asked.withLock { $0 = true }
+    }
+    #expect(await eventually { answered().count == 2 && asked.withLock { $0 } })
+    #expect(answered() == ["4", "3"])
+    close(lock)
+    #expect(await eventually { answered().count == 4 })
+    #expect(answered() == ["4", "3", "1", "2"])
+    #expect(!Files.exists(repositories.path(stuck)))
+  }
 }

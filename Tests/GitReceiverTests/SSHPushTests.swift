@@ -220,4 +220,48 @@ struct SSHPushTests {
     await child.exitStatus()
     close(stdin.writing)
   }
+
+  @Test("a client hears how far its pack is checked, and what it has sent goes when it leaves then")
+  func leavesDuringChecks() async throws {
+    let platform = try PlatformHalf(commits: true)
+    let harness = try await SSHHarness(platform: platform.answer)
+    // Little to send, and more than a gigabyte to hash.
+    let count = 320 * max(Threads.cores, 2)
+    var pack = PackBuilder(count: UInt32(count))
+    var data = [UInt8](repeating: 0, count: 2 << 20)
+    for number in 0..<count {
+      (data[0], data[1]) = (UInt8(number & 0xFF), UInt8(number >> 8))
+      try pack.object(3, data)
+    }
+    let command = "\(CommitID.zero) \(String(repeating: "a", count: 40)) refs/heads/main"
+    let bytes = PktLine.encode("\(command)\0report-status side-band-64k") + PktLine.flushBytes + pack.finished
+    let (stdin, stdout) = (try makePipe(), try makePipe())
+    let child = try Child.spawn(
+      ChildRequest(
+        path: "/usr/bin/ssh",
+        arguments: harness.options + ["-i", harness.key, "paas@127.0.0.1", "git-receive-pack 'hello'"],
+        environment: ["PATH": "/usr/bin:/bin"], descriptors: [0: stdin.reading, 1: stdout.writing]))
+    close(stdin.reading)
+    close(stdout.writing)
+    try await blocking { try Files.writeAll(bytes, to: stdin.writing, name: "ssh's input") }
+    let said = await blocking { () -> String in
+      var said = ""
+      var piece = [UInt8](repeating: 0, count: 4096)
+      while !said.contains("Checking objects: ") {
+        let count = read(stdout.reading, &piece, piece.count)
+        guard count > 0 else { break }
+        said += String(decoding: piece[..<count], as: UTF8.self)
+      }
+      return said
+    }
+    #expect(said.contains("Checking objects: "), "\(said)")
+    child.signal(SIGKILL)
+    let quarantine = "\(harness.directory)/data/repositories/\(platform.app.id).git/quarantine"
+    let isGone = await eventually { (try? Files.names(in: quarantine).isEmpty) ?? true }
+    #expect(isGone)
+    #expect(await eventually { harness.server.connectionCount == 0 })
+    await child.exitStatus()
+    close(stdin.writing)
+    close(stdout.reading)
+  }
 }

@@ -18,8 +18,10 @@ struct PackIndexer {
   var waiting: () -> Void = {}
   /// Called about once a second in the second pass, and at its end if it was called before: `(done, all)`.
   var progress: ((Int, Int) -> Void)?
-  /// Called about once a second while this pack waits; what it throws ends the push.
+  /// Called about once a second while this pack waits, and in its second pass; what it throws ends the push.
   var check: () throws -> Void = {}
+  /// How often in the second pass.
+  var checkInterval: Duration = .seconds(1)
   /// Reads an object of the repository.
   let external: ReadExternal
   /// What the repository has already.
@@ -88,6 +90,8 @@ struct PackIndexer {
     let workers = try (0..<max(threads, 1)).map { _ in
       try PackWorker(resolver, check: ObjectCheck(rules: rules, links: links))
     }
+    // It runs on the caller's thread.
+    workers.first?.watch = Watch(every: checkInterval, check)
     try resolver.resolve(workers, progress)
     let bases = try resolver.resolveThin(workers, external)
     let table = scan.table

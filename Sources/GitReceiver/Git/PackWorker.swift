@@ -30,6 +30,8 @@ final class PackWorker: @unchecked Sendable {
   private var readBase: ((WithBytes) throws -> Bool)?
   let check: ObjectCheck
   var progress: PackProgress?
+  /// Looks whether somebody still wants all this.
+  var watch: Watch?
 
   init(_ shared: PackResolver, check: ObjectCheck) throws(GitError) {
     guard let decompressor = libdeflate_alloc_decompressor() else {
@@ -99,6 +101,7 @@ final class PackWorker: @unchecked Sendable {
     let id = try hash(data.bytes, kind: kind)
     try check.check(kind, data.bytes, id: id, like: base)
     try shared.known?.compare(id, kind, data.bytes)
+    try watch?.look()
     table.ids[Int(index)] = id
     table.kinds[Int(index)] = kind.rawValue
     let frame = Frame(
@@ -217,6 +220,26 @@ extension PackWorker {
       found = (kind, buffer)
     }
     return found
+  }
+}
+
+/// Calls a check not too often.
+struct Watch {
+  private let interval: Duration
+  private let check: () throws -> Void
+  private var next: ContinuousClock.Instant
+
+  init(every interval: Duration, _ check: @escaping () throws -> Void) {
+    self.interval = interval
+    self.check = check
+    next = .now + interval
+  }
+
+  mutating func look() throws {
+    let now = ContinuousClock.now
+    guard now >= next else { return }
+    next = now + interval
+    try check()
   }
 }
 

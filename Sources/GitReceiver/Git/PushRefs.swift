@@ -12,6 +12,8 @@ import Wire
 final class KeptRefs {
   private let repositories: Repositories
   private let app: AppID
+  /// One for all refs of the push: each of its own would read all of `packed-refs` again.
+  private let refs: RefFiles
   private var held: RefTransaction?
   private static let moved = "the ref has moved meanwhile; fetch first"
   private static let busy = "somebody else is pushing this ref; try again in a moment"
@@ -19,6 +21,7 @@ final class KeptRefs {
   init(_ repositories: Repositories, _ app: AppID) {
     self.repositories = repositories
     self.app = app
+    refs = repositories.refs(app)
   }
 
   /// Locks them all, for a push that wants all or nothing; refuses everything when one cannot be locked. Upkeep knows
@@ -26,11 +29,11 @@ final class KeptRefs {
   func lock(_ plan: inout PushPlan, with push: PushID) throws {
     let kept = plan.kept
     guard !kept.isEmpty else { return }
+    let updates = try updates(kept, with: push)
     try repositories.locked(app) {
       try Upkeep.expect(plan.tips, by: push, .refs, in: repositories.path(app))
-      let repository = try repositories.open(app: app, with: push)
       var transaction = newTransaction()
-      for step in kept { try transaction.add(update(step, repository)) }
+      for update in updates { transaction.add(update) }
       do {
         try transaction.prepare()
         held = transaction
@@ -58,21 +61,21 @@ final class KeptRefs {
   func moveEach(_ plan: inout PushPlan, with push: PushID) throws {
     let kept = plan.kept
     guard !kept.isEmpty else { return }
+    let updates = try updates(kept, with: push)
     try repositories.locked(app) {
       try Upkeep.expect(plan.tips, by: push, .refs, in: repositories.path(app))
       try repositories.quarantine(app: app, push: push).keep()
-      let repository = try repositories.open(app: app, create: false)
       var transaction = newTransaction()
-      var left: [PushPlan.Step] = []
-      for step in kept where try !transaction.admit(update(step, repository)) { left.append(step) }
+      var left: [(step: PushPlan.Step, update: RefTransaction.Update)] = []
+      for (step, update) in zip(kept, updates) where try !transaction.admit(update) { left.append((step, update)) }
       try transaction.commit(logs: nil)
-      for step in left { try moveAlone(step, &plan, repository) }
+      for (step, update) in left { try moveAlone(step, update, &plan) }
     }
   }
 
-  private func moveAlone(_ step: PushPlan.Step, _ plan: inout PushPlan, _ repository: Repository) throws {
+  private func moveAlone(_ step: PushPlan.Step, _ update: RefTransaction.Update, _ plan: inout PushPlan) throws {
     var transaction = newTransaction()
-    try transaction.add(update(step, repository))
+    transaction.add(update)
     do {
       try transaction.prepare()
       try transaction.commit(logs: nil)
@@ -82,11 +85,17 @@ final class KeptRefs {
   }
 
   private func newTransaction() -> RefTransaction {
-    var transaction = RefTransaction(RefLocks(repositories.refs(app)))
+    var transaction = RefTransaction(RefLocks(refs))
     transaction.lockTimeout = .seconds(1)
     transaction.packedLockTimeout = .seconds(5)
     transaction.locksPackedLate = true
     return transaction
+  }
+
+  /// Made before anything is locked: to follow many tags to their ends takes its time.
+  private func updates(_ steps: [PushPlan.Step], with push: PushID) throws -> [RefTransaction.Update] {
+    let repository = try repositories.open(app: app, with: push)
+    return try steps.map { try update($0, repository) }
   }
 
   private func update(_ step: PushPlan.Step, _ repository: Repository) throws -> RefTransaction.Update {
@@ -97,7 +106,7 @@ final class KeptRefs {
   }
 
   private func stands(elsewhere step: PushPlan.Step) throws -> Bool {
-    try repositories.refs(app).resolve(step.command.name)?.id ?? ObjectID([]) != step.command.old
+    try refs.resolve(step.command.name)?.id ?? ObjectID([]) != step.command.old
   }
 
   private func reason(_ error: RefFailure) -> String {

@@ -78,8 +78,10 @@ struct PushSession {
   func decide(_ request: ReceivePack, _ grant: RepositoryGrant) throws -> PushPlan {
     let repository = try repositories.open(app: grant.app.id, create: false)
     let isLost = grant.tip.map { !repository.contains(ObjectID($0)) } ?? false
+    // One for all commands: each of its own would read all of `packed-refs` again.
+    let refs = repositories.refs(grant.app.id)
     return try PushPlan(request.commands, atomic: request.client.atomic, grant: grant, isLost: isLost) {
-      try repository.target(of: $0)
+      try refs.resolve($0.bytes)?.id
     }
   }
 
@@ -121,7 +123,8 @@ extension PushSession {
         repositories.path(id), cacheBytes: 8 << 20, objectLimit: repositories.limits.objectBytes))
     indexer.waiting = { client.progress(PushText.detail("Other pushes are being checked; waiting for our turn")) }
     indexer.check = { if client.isGone { throw GitError(.disconnected, "the client went away") } }
-    if !request.client.quiet { indexer.progress = { client.progress(Self.checking($0, of: $1)) } }
+    // In a turn that other pushes wait for: nobody waits for this client there.
+    if !request.client.quiet { indexer.progress = { client.note(Self.checking($0, of: $1)) } }
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     let quarantined = try repositories.open(app: id, with: push)
     try Connectivity(repository: repository, pushed: pushed).check(plan.tips)

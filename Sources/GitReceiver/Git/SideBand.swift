@@ -41,6 +41,22 @@ final class SideBand: @unchecked Sendable {  // everything mutable, and the tran
 
   func progress(_ text: String) { progress(text.utf8) }
 
+  /// As ``progress(_:)``, but left out when the client would have to be waited for: for those whom others wait for.
+  func note(_ text: String) {
+    _ = lock.withLockIfAvailable { state in
+      guard !state.gone, !state.ended else { return }
+      let bytes = Array(text.utf8.prefix(Self.maximumPiece))
+      do {
+        guard try transport.offer(multiplexed ? PktLine.encode([2] + bytes) : bytes, toError: !multiplexed) else {
+          return
+        }
+        state.quietSince = .now
+      } catch {
+        state.gone = true
+      }
+    }
+  }
+
   /// The report, for a client that wants one. Text may still follow it.
   func report(_ bytes: [UInt8]) {
     guard reports else { return }

@@ -9,6 +9,8 @@ struct TreeTar {
     var entries = 500_000
     var bytes: Int64 = 8 << 30
     var depth = 256
+    /// Bytes of the trees above one another that are held at once.
+    var treeBytes = 128 << 20
     /// Bytes in one path.
     var path = 4096
   }
@@ -18,7 +20,9 @@ struct TreeTar {
   private let writer: TarWriter
   private let limits: Limits
   private let time: Int64
+  /// Of all trees that were read, written or not.
   private var entries = 0
+  private var treeBytes = 0
   private var bytes: Int64 = 0
   private var missing = MissingContents()
   private let pulse: Pulse
@@ -53,15 +57,30 @@ struct TreeTar {
 
   private mutating func tree(_ id: ObjectID, prefix: [UInt8], depth: Int) throws {
     guard depth < limits.depth else { throw limit("is deeper than \(limits.depth) directories", prefix) }
-    var found: [TreeEntry] = []
-    try TreeEntry.each(of: try repository.contents(of: id, .tree), tree: id) { entry, _ in found.append(entry) }
+    let size = try repository.header(of: id)?.size ?? 0
+    guard size <= limits.treeBytes - treeBytes else {
+      throw limit("has directories inside one another of more than \(limits.treeBytes >> 20) MiB in all", prefix)
+    }
+    treeBytes += size
+    defer { treeBytes -= size }
+    let found = try listed(id, prefix: prefix)
     for entry in found { try write(entry, path: prefix + entry.name, depth: depth) }
   }
 
+  /// The entries of a tree. They count here: those of every tree on the way down are held at once.
+  private mutating func listed(_ id: ObjectID, prefix: [UInt8]) throws -> [TreeEntry] {
+    var found: [TreeEntry] = []
+    let room = limits.entries - entries
+    try TreeEntry.each(of: try repository.contents(of: id, .tree), tree: id) { entry, _ throws(GitError) in
+      guard found.count < room else { throw limit("has more than \(limits.entries) files", prefix + entry.name) }
+      found.append(entry)
+    }
+    entries += found.count
+    return found
+  }
+
   private mutating func write(_ entry: TreeEntry, path: [UInt8], depth: Int) throws {
-    entries += 1
     try pulse.beat()
-    guard entries <= limits.entries else { throw limit("has more than \(limits.entries) files", path) }
     guard path.count <= limits.path else { throw limit("has a path of \(path.count) bytes", path) }
     switch entry.mode {
     case .directory:

@@ -48,6 +48,8 @@ struct ListRefs {
   private(set) var symrefs = false
   private(set) var unborn = false
   private(set) var prefixes: [[UInt8]] = []
+  private var prefixBytes = 0
+  private var listsAll = false
   /// With more prefixes than this all refs are listed, as git does.
   private static let maximumPrefixes = 65536
 
@@ -59,8 +61,12 @@ struct ListRefs {
     case "symrefs": symrefs = true
     case "unborn": unborn = true
     case _ where text.hasPrefix("ref-prefix "):
-      guard prefixes.count <= Self.maximumPrefixes else { return }
+      guard !listsAll else { return }
       prefixes.append(Array((line.last == 10 ? line.dropLast() : line[...]).dropFirst(11)))
+      prefixBytes += line.count
+      guard prefixes.count > Self.maximumPrefixes || prefixBytes > UploadRequest.maximumBytes else { return }
+      listsAll = true
+      prefixes = []
     default: throw GitError(.protocolBroken, "unexpected line: '\(printable(text))'")
     }
   }
@@ -79,6 +85,6 @@ struct ListRefs {
   }
 
   private func isWanted(_ name: [UInt8]) -> Bool {
-    prefixes.isEmpty || prefixes.count > Self.maximumPrefixes || prefixes.contains { name.starts(with: $0) }
+    listsAll || prefixes.isEmpty || prefixes.contains { name.starts(with: $0) }
   }
 }

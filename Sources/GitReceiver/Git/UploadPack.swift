@@ -107,8 +107,12 @@ extension UploadPack {
       guard case .data(let first) = try packet(mayEnd: true) else { return }
       var lines = [UploadRequest.text(first)]
       var next = try packet()
+      var bytes = first.count
       while case .data(let line) = next {
-        guard lines.count < 1000 else { throw GitError(.limit, "more than 1000 capabilities in a request") }
+        bytes += line.count
+        guard lines.count < 1000, bytes <= UploadRequest.maximumBytes else {
+          throw GitError(.limit, "more than 1000 capabilities in a request, or more than 1 MiB of them")
+        }
         lines.append(UploadRequest.text(line))
         next = try packet()
       }

@@ -15,6 +15,7 @@ struct UploadRequest: Equatable {
   /// Seconds since 1970.
   var since: Int64?
   var excluded: [String] = []
+  private var excludedBytes = 0
   var isRelative = false
   var filter = UploadFilter.none
 
@@ -33,6 +34,8 @@ struct UploadRequest: Equatable {
   static let infiniteDepth = 0x7FFF_FFFF
   /// More lines of one kind than this are an attack.
   static let maximumLines = 1_000_000
+  /// More bytes than this in the lines of one kind that are kept as they are, too.
+  static let maximumBytes = 1 << 20
 
   /// The client wants its history cut, or cut elsewhere.
   var changesDepth: Bool { depth != nil || since != nil || !excluded.isEmpty }
@@ -88,7 +91,8 @@ struct UploadRequest: Equatable {
       guard let time = Int64(text.dropFirst(13)), time > 0 else { throw Self.invalid("deepen-since", text) }
       since = time
     } else if text.hasPrefix("deepen-not ") {
-      guard excluded.count < 1000 else { throw Self.tooMany }
+      excludedBytes += text.utf8.count
+      guard excluded.count < 1000, excludedBytes <= Self.maximumBytes else { throw Self.tooMany }
       excluded.append(String(text.dropFirst(11)))
     } else if text.hasPrefix("filter "), settings.allowFilter {
       guard let filter = UploadFilter(text.dropFirst(7)) else {
@@ -134,7 +138,7 @@ struct UploadRequest: Equatable {
     self[keyPath: list].append(id)
   }
 
-  private static let tooMany = GitError(.limit, "more than \(maximumLines) lines of one kind in a request")
+  private static let tooMany = GitError(.limit, "too many lines of one kind in a request")
 
   private static func invalid(_ what: String, _ text: String) -> GitError {
     GitError(.protocolBroken, "git upload-pack: invalid \(what): \(printable(text))")

@@ -28,6 +28,8 @@ final class ChannelTransport: GitTransport {
     try bytes.withUnsafeBytes { try channel.sendAll($0, toError: true) }
   }
 
+  func offer(_ bytes: [UInt8], toError: Bool) throws -> Bool { try channel.offer(bytes, toError: toError) }
+
   /// Asks the socket: libssh alone does not know that a client has left before somebody reads.
   var isClosed: Bool {
     channel.process()

@@ -18,6 +18,10 @@ final class SSHChannel {
   /// A second thread may have taken from the socket what the first one is about to wait for: so long at most.
   static let longestWait: Duration = .milliseconds(100)
 
+  /// Requests that are answered at once, before other work goes on: more than a few looks at the socket bring, so that
+  /// none pile up, and not without end for a client that sends them without end.
+  private static let mostRequests = 4096
+
   /// The channel lives as long as the connection: libssh frees it there, after the last message that names it.
   init(_ raw: ssh_channel, on connection: SSHConnection) {
     self.raw = raw
@@ -73,7 +77,8 @@ final class SSHChannel {
   private func answerAside() {
     isFull = ssh_channel_poll(raw, 0) >= Self.mostUnread
     guard !isFull else { return }
-    while let message = connection.nextMessage() {
+    for _ in 0..<Self.mostRequests {
+      guard let message = connection.nextMessage() else { return }
       if case .windowChange(let columns, let rows) = message.kind { newSize = (columns, rows) }
     }
   }
@@ -109,6 +114,22 @@ final class SSHChannel {
         _ = connection.wait(reading: hasRoom, until: min(deadline, .now + Self.longestWait))
       }
     }
+  }
+
+  /// Hands over all of it when the client's window has room for it, else nothing. Never waits.
+  func offer(_ bytes: [UInt8], toError: Bool) throws(SSHError) -> Bool {
+    // Takes what the client has said about its window.
+    process()
+    guard isOpen else { throw .clientGone }
+    guard window >= bytes.count else { return false }
+    var result = Result<Int, SSHError>.success(0)
+    bytes.withUnsafeBytes { raw in
+      do throws(SSHError) { result = .success(try send(raw, toError: toError)) } catch { result = .failure(error) }
+    }
+    let count = try result.get()
+    // libssh sends what fits into the window whole, or nothing while keys are exchanged.
+    guard count == 0 || count == bytes.count else { throw .timeout(step: "writing to the client") }
+    return count > 0
   }
 
   func sendAll(_ text: String, toError: Bool = false) throws(SSHError) {
