@@ -97,9 +97,7 @@ struct RouterProcess: Sendable {
   /// may write its table later.
   private var lastSlot: RouterSlot? {
     RouterSlot.all(in: data).compactMap { slot -> (slot: RouterSlot, at: (Int, Int))? in
-      var info = stat()
-      guard lstat(slot.record, &info) == 0 else { return nil }
-      return (slot, (info.st_mtim.tv_sec, info.st_mtim.tv_nsec))
+      FileStamp(slot.record).map { (slot, ($0.seconds, $0.nanoseconds)) }
     }.max { $0.at < $1.at }?.slot
   }
 
@@ -129,8 +127,7 @@ struct RouterProcess: Sendable {
   private static func handedOver(by socket: String) -> Int32? {
     guard let connection = Listening.connectUnix(socket) else { return nil }
     defer { close(connection) }
-    var limit = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    limitReceiving(from: connection, seconds: 5)
     var descriptors = [Int32](repeating: -1, count: 8)
     guard paas_receive_fds(connection, &descriptors, descriptors.count) >= 1 else { return nil }
     for extra in descriptors.dropFirst() where extra >= 0 { close(extra) }
@@ -143,14 +140,5 @@ struct RouterProcess: Sendable {
       while await !identity.ended(within: .seconds(3600)) {}
       return nil
     }
-  }
-}
-
-extension RouterSettings {
-  /// Which program runs here: version, device, inode, time and size of the executable.
-  static func ownProgram(version: String) -> String {
-    var info = stat()
-    guard stat("/proc/self/exe", &info) == 0 else { return version }
-    return "\(version) \(info.st_dev):\(info.st_ino):\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec):\(info.st_size)"
   }
 }

@@ -78,7 +78,6 @@ struct RouterSlot: Sendable, Equatable {
 
   /// What a router says about itself is believed only of its own kind of process.
   private func owner(of pid: Int32) -> UInt32? {
-    var info = stat()
-    return stat("/proc/\(pid)", &info) == 0 ? info.st_uid : nil
+    FileStamp("/proc/\(pid)")?.owner
   }
 }

@@ -60,8 +60,7 @@ enum Probe {
     let connection = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard connection >= 0 else { return nil }
     defer { close(connection) }
-    var wait = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+    limitReceiving(from: connection, seconds: 5)
     guard connect(connection, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else { return nil }
     let bytes = Array(question.utf8)
     guard bytes.isEmpty || send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
