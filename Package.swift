@@ -129,7 +129,8 @@ let package = Package(
     tests("SandboxTests", ["Sandbox", "Platform", "Linux"]),
     tests("ArchiveTests", ["Archive", "Platform", "CArchive", "Linux"]),
     tests("LinuxTests", ["Linux", "Platform"]),
-    tests("EndToEnd", ["paas", "Platform", "Wire", "Linux", "Sandbox"]),
+    tests(
+      "EndToEnd", ["paas", "Commands", "GitReceiver", "Platform", "Wire", "Linux", "Sandbox", argumentParser]),
   ]
 )
 

@@ -43,6 +43,9 @@ struct KeysAdd: AsyncParsableCommand {
       try await client.post("/account/keys", KeyCreate(public_key: key))
     }
     Console.out("\(added.fingerprint)\n")
+    if type.hasPrefix("sk-") {
+      Console.note("The server does not check that the key's device was touched; only the device asks for it.\n")
+    }
   }
 
   private func publicKey(_ environment: CommandEnvironment) async throws -> String {

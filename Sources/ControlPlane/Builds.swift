@@ -42,6 +42,8 @@ extension ControlPlane {
       begin(build, of: record, output)
       return resource(build, of: record)
     } catch {
+      // Also for a receiver that is not there to hear of the refusal.
+      if let push { await desk.tell(.discardQuarantine(push: push.push), app: record.id) }
       // The first error is the one to tell; what is left of the directory goes at the next start.
       try? await blocking { try Files.removeTree(directory) }
       if let failure = error as? DeployFailure { throw failure.conflict }

@@ -66,14 +66,18 @@ enum ExecRequest: Equatable {
   /// What comes before the first colon. Roles of the program (`server`, `worker`, …) and commands that only make sense
   /// on the user's own machine are not in the list, so nobody reaches them over SSH.
   private static let nouns: Set<String> = [
-    "access", "addons", "apps", "builds", "buildpacks", "certs", "checks", "config", "create", "cron", "deploy",
-    "doctor", "domains", "drains", "explain", "help", "keys", "login", "logs", "maintenance", "pg", "pipelines", "ps",
-    "releases", "resource", "rollback", "run", "ssh-keys", "storage", "tokens", "version", "webhooks", "whoami",
+    "access", "addons", "apps", "auth", "builds", "buildpacks", "certs", "checks", "config", "create", "cron", "deploy",
+    "doctor", "domains", "drains", "explain", "help", "ips", "keys", "login", "logs", "maintenance", "metrics", "pages",
+    "pg", "pipelines", "platform", "ps", "redirects", "releases", "resource", "rollback", "routing", "run", "ssh-keys",
+    "storage", "tokens", "version", "webhooks", "whoami",
   ]
+  /// Commands whose noun alone must stay out: `router` is a role of the program, and `git` is git's. Who may use a
+  /// command, `router:restart` for example, is decided by the account that the session acts as, not here.
+  private static let whole: Set<String> = ["git:remote", "router:restart"]
   private static let plain: Set<String> = ["--help", "-h", "--version"]
 
   private static func command(_ verb: String) throws(ExecRefusal) -> String {
-    if plain.contains(verb) { return verb }
+    if plain.contains(verb) || whole.contains(verb) { return verb }
     let parts = verb.split(separator: ":", omittingEmptySubsequences: false)
     let wellFormed = parts.allSatisfy { part in
       !part.isEmpty && !part.hasPrefix("-")

@@ -14,6 +14,8 @@ public struct ReceiverConfiguration: Sendable {
   public var socketPath: String
   /// A pipe or socket whose other end the server holds: at its end of file the server is gone.
   public var lifelineDescriptor: Int32
+  /// Names the server's process, and no other one ever.
+  public var serverID: String
   /// Variables for the children that run commands, beside those of ``CommandEnvironment``.
   public var programEnvironment: [String: String]
   /// The program that runs commands; `nil`: this one.
@@ -21,13 +23,14 @@ public struct ReceiverConfiguration: Sendable {
   public var limits: SSHLimits
 
   public init(
-    listenDescriptor: Int32, dataDirectory: String, socketPath: String, lifelineDescriptor: Int32,
+    listenDescriptor: Int32, dataDirectory: String, socketPath: String, lifelineDescriptor: Int32, serverID: String,
     programEnvironment: [String: String] = [:], program: String? = nil, limits: SSHLimits? = nil
   ) {
     self.listenDescriptor = listenDescriptor
     self.dataDirectory = dataDirectory
     self.socketPath = socketPath
     self.lifelineDescriptor = lifelineDescriptor
+    self.serverID = serverID
     self.programEnvironment = programEnvironment
     self.program = program
     self.limits = limits ?? SSHLimits()
@@ -65,7 +68,8 @@ public enum ReceiverRole {
     try Files.makeDirectory("\(directory)/repositories", mode: 0o700)
     let client = ReceiverClient(socketPath: configuration.socketPath)
     let repositories = Repositories(
-      directory: "\(directory)/repositories", limits: try PackLimits(environment: configuration.programEnvironment))
+      directory: "\(directory)/repositories", limits: try PackLimits(environment: configuration.programEnvironment),
+      server: configuration.serverID)
     // Before the first connection, so that no living push is swept.
     try repositories.sweepQuarantines(logger: logger)
     let commands = CommandEnvironment(

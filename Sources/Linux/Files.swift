@@ -52,12 +52,19 @@ public enum Files {
 
   /// Writes everything at this place of the file, whose own position does not matter.
   public static func writeAll(at offset: UInt64, _ bytes: [UInt8], to file: Int32) throws(SystemError) {
+    var failure: SystemError?
+    bytes.withUnsafeBytes { raw in
+      do throws(SystemError) { try writeAll(at: offset, raw, to: file) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Writes everything at this place of the file, whose own position does not matter.
+  public static func writeAll(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, to file: Int32) throws(SystemError) {
     var done = 0
     while done < bytes.count {
       done += try checked("write \(bytes.count) bytes at \(offset)") {
-        bytes.withUnsafeBytes {
-          pwrite(file, $0.baseAddress.map { $0 + done }, $0.count - done, off_t(offset) + off_t(done))
-        }
+        pwrite(file, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + off_t(done))
       }
     }
   }

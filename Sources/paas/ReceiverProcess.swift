@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Platform
 
 /// Starts `paas receiver`: libssh, packs, refs. It holds the SSH listening socket and the end of a pipe of ours, and
 /// ends at once when that pipe closes, so no receiver outlives its server.
@@ -9,6 +10,9 @@ struct ReceiverProcess: Sendable {
   let ssh: Listening
   let environment: [String: String]
 
+  /// This process, for the receivers that it starts one after the other.
+  private static let serverID = PushID().description
+
   func start() throws -> Supervisor.Running {
     let (reading, writing) = try makePipe()
     defer { close(reading) }
@@ -16,6 +20,7 @@ struct ReceiverProcess: Sendable {
       path: nil,
       arguments: [
         "receiver", "--data", data.receiver, "--socket", data.receiverSocket, "--listen-fd", "3", "--lifeline-fd", "4",
+        "--server-id", Self.serverID,
       ], environment: environment, directory: "/", descriptors: [2: 2, 3: ssh.descriptor, 4: reading])
     if users.separate { request.user = (users.receiver.uid, users.receiver.gid) }
     do {

@@ -14,6 +14,7 @@ struct ReceiverCommand: ParsableCommand {
   @Option var socket: String
   @Option var listenFd: Int32
   @Option var lifelineFd: Int32
+  @Option var serverId: String
 
   func run() throws {
     try becomeRole("receiver")
@@ -22,7 +23,7 @@ struct ReceiverCommand: ParsableCommand {
       let status = try ReceiverRole.main(
         ReceiverConfiguration(
           listenDescriptor: listenFd, dataDirectory: data, socketPath: socket, lifelineDescriptor: lifelineFd,
-          programEnvironment: environment.filter { !$0.key.hasPrefix(SSHLimits.prefix) },
+          serverID: serverId, programEnvironment: environment.filter { !$0.key.hasPrefix(SSHLimits.prefix) },
           limits: try SSHLimits(environment: environment)))
       throw ExitCode(status)
     } catch let error as any Explained {

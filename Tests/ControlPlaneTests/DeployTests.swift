@@ -204,6 +204,23 @@ import Wire
     #expect(kept.count == 1)
   }
 
+  @Test("a push whose source breaks off has its quarantine discarded, whether or not its receiver lives")
+  func torn() async throws {
+    struct Torn: Error {}
+    let here = try await Installation()
+    defer { here.end() }
+    _ = try await here.create()
+    let push = PushContext(
+      push: PushID(), ref: try RefName("refs/heads/main"), old: .zero,
+      new: try CommitID(String(repeating: "e", count: 40)), subject: "")
+    await #expect(throws: Torn.self) {
+      try await here.plane.openBuild("hello", push: push, by: here.admin) { _ in throw Torn() }
+    }
+    try await here.eventually("the receiver is told to discard") {
+      here.receiverSaw.withLock { $0.contains { $0.kind == .discardQuarantine(push: push.push) } }
+    }
+  }
+
   @Test("a source without a push deploys and moves no ref")
   func tar() async throws {
     let here = try await Installation()

@@ -40,6 +40,22 @@ struct GitPackLimitsTests {
     for error in [objects, bytes, object, inflated, time] { #expect(error.nextStep != nil) }
   }
 
+  @Test("a repository that is not the platform's has wider limits, and names no setting that nobody reads there")
+  func standalone() throws {
+    let own = PackLimits.standalone(maximumInputSize: 30)
+    let wide = PackLimits.standalone(maximumInputSize: nil)
+    let platform = PackLimits()
+    #expect(own.packBytes == 30 && wide.packBytes > platform.packBytes)
+    #expect(wide.objects > platform.objects && wide.objectBytes > platform.objectBytes)
+    #expect(wide.inflatedBytes > platform.inflatedBytes && wide.time > platform.time)
+    let three = try pack([[1], [2], [3]])
+    let bytes = try refusal(three) { $0 = own }
+    #expect(bytes.message == "the pack is too large: the limit is 30 bytes (receive.maxInputSize)")
+    for setting in PackLimits.Setting.allCases {
+      #expect(!wide.exceeded(setting, "it is too much", next: "").message.contains("PAAS_"))
+    }
+  }
+
   @Test("settings come from the environment, and nonsense is refused")
   func settings() throws {
     let limits = try PackLimits(environment: [

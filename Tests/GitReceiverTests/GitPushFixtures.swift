@@ -44,6 +44,10 @@ final class LedgerServer: PushServer {
     case lost
     /// The ledger commits, and the receiver dies before it hears of it: the update stays pending.
     case refused(APIError)
+    /// Nothing is sent: the machine has no descriptors left, for example.
+    case unreached
+    /// The whole source is sent, and no answer comes: the build may run.
+    case unanswered
   }
 
   struct State: Sendable {
@@ -89,10 +93,13 @@ final class LedgerServer: PushServer {
     app: AppName, token: String, push: PushID, ref: RefName, old: CommitID, new: CommitID, subject: String,
     produce: @escaping @Sendable (Int32) throws -> Void
   ) throws -> BuildResource {
-    if case .refused(let error) = state.withLock({ $0.ending }) { throw error }
+    let ending = state.withLock { $0.ending }
+    if case .refused(let error) = ending { throw error }
+    if case .unreached = ending { throw SystemError("open a socket pair", EMFILE) }
     let file = try checked("create") { open(tarPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
     defer { close(file) }
     try produce(file)
+    if case .unanswered = ending { throw SystemError("read the answer", ECONNRESET) }
     state.withLock { $0.builds.append((push, ref, old, new, subject)) }
     return BuildResource(
       id: "\(build)", app: NamedReference(id: "\(self.app.id)", name: "\(app)"), status: "pending",
@@ -109,7 +116,7 @@ final class LedgerServer: PushServer {
     duringBuild?()
     switch ending {
     case .failed(let code, let reason): return (1, StreamExit(committed: false, code: code, reason: reason))
-    case .lost, .refused: throw GitError(.internalError, "the server has gone")
+    case .lost, .refused, .unreached, .unanswered: throw GitError(.internalError, "the server has gone")
     case .committed:
       let last = try #require(last)
       try repositories.keepObjects(app: self.app.id, push: last.push, new: last.new)

@@ -94,6 +94,18 @@ struct GitPushTests {
     #expect(try bench.quarantines.isEmpty)
   }
 
+  @Test("a build that never reached the server leaves nothing behind; one that may have does")
+  func buildUnreached() async throws {
+    let bench = try await PushBench()
+    bench.server.state.withLock { $0.ending = .unreached }
+    let outcome = try await bench.push("main")
+    #expect(outcome.client.errors.contains("(H99: "))
+    #expect(try bench.quarantines.isEmpty)
+    bench.server.state.withLock { $0.ending = .unanswered }
+    #expect(try await bench.push("main").client.errors.contains("(H99: "))
+    #expect(try bench.quarantines.count == 1)
+  }
+
   @Test("who may not push is told so before anything is sent")
   func forbidden() async throws {
     let bench = try await PushBench()

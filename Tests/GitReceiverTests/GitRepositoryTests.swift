@@ -104,6 +104,21 @@ struct GitRepositoryTests {
     #expect(try repositories.apply(update(lost, new)) == .applied)
   }
 
+  @Test("what an earlier server was offered goes at the next one's start, and stays when only the receiver starts anew")
+  func sweepOfAnotherServer() async throws {
+    let git = try await RealGit.workWithHistory(in: directory, commits: 1)
+    let known = try await push(git, "HEAD")
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    func receiver(of server: String) -> Repositories {
+      Repositories(directory: repositories.directory, server: server)
+    }
+    try receiver(of: "one").quarantine(app: app, push: known).markOffered()
+    try receiver(of: "one").sweepQuarantines(logger: logger)
+    #expect(repositories.quarantine(app: app, push: known).exists)
+    try receiver(of: "two").sweepQuarantines(logger: logger)
+    #expect(!repositories.quarantine(app: app, push: known).exists)
+  }
+
   @Test("only quarantines of pushes that the server may know survive a start")
   func sweep() async throws {
     let git = try await RealGit.workWithHistory(in: directory, commits: 1)

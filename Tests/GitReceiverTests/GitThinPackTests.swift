@@ -31,6 +31,32 @@ struct GitThinPackTests {
     return try indexer.index(ClientInput(MemoryTransport(pack.finished)), into: target)
   }
 
+  @Test("a small pack on large objects of the repository is refused when it would be too large with them")
+  func completion() async throws {
+    // No deflating makes these smaller, and the larger one is written in another way than the other.
+    let bases = [600_000, 3 << 20].map { count in (0..<count).map { _ in UInt8.random(in: 0 ... .max) } }
+    var pack = PackBuilder(count: UInt32(bases.count) + 1)
+    for base in bases {
+      // The first 16 bytes of it.
+      try pack.object(7, deltaSize(base.count) + deltaSize(16) + [0x90, 16], base: id(base).bytes)
+    }
+    try pack.object(3, [1])
+    let known = Dictionary(uniqueKeysWithValues: try bases.map { (try id($0), $0) })
+    func index(_ bytes: UInt64, _ name: String) throws -> String {
+      var limits = PackLimits()
+      limits.packBytes = bytes
+      let target = try directory.directory(name)
+      let indexer = PackIndexer(limits: limits) { id in known[id].map { (.blob, $0) } }
+      _ = try indexer.index(ClientInput(MemoryTransport(pack.finished)), into: target)
+      return target
+    }
+    let target = try index(4 << 20, "fits")
+    let name = try #require(try Files.names(in: target).first { $0.hasSuffix(".pack") })
+    _ = try await RealGit.workWithHistory(in: directory, commits: 1)("verify-pack", "\(target)/\(name)")
+    let error = try #require(throws: GitError.self) { _ = try index(3 << 20, "does not") }
+    #expect(error.kind == .limit && error.message.contains("PAAS_PUSH_PACK_BYTES"))
+  }
+
   @Test("an attack in .gitmodules is seen although its blob is a delta on one of the repository")
   func modules() throws {
     let good = "[submodule \"a\"]\n\tpath = a\n\turl = https://example.org/a.git\n"

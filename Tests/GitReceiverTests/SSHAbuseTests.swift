@@ -105,6 +105,20 @@ struct SSHAbuseTests {
     withExtendedLifetime(flood) {}
   }
 
+  @Test("a few addresses that take all places of those who log in keep nobody else out")
+  func floodFromSome() async throws {
+    let harness = try await harness(["UNAUTHENTICATED": 12, "UNAUTHENTICATED_PER_SOURCE": 4])
+    let flood = try (0..<12).map { try RawClient(harness.port, from: 0x7F00_0010 + UInt32($0 / 4)) }
+    #expect(await eventually { harness.server.connectionCount == 12 })
+    for _ in 0..<3 {
+      let ended = try await harness.ssh("ps", options: ["-b", "127.0.0.2"])
+      #expect(ended.status == 7, "\(ended.errors)")
+    }
+    let first = try #require(flood.first)
+    #expect(await first.readToEnd(seconds: 5) != nil)
+    withExtendedLifetime(flood) {}
+  }
+
   @Test("logins that fail again and again have to wait; a good login from there makes up for them")
   func backoff() async throws {
     let harness = try await harness(["BACKOFF_AFTER": 2, "BACKOFF_LOOPBACK": 1, "BACKOFF_SECONDS": 60])

@@ -43,6 +43,31 @@ struct SSHConnectionLimitsTests {
     #expect(limits.admit("c", at: now) == nil)
   }
 
+  @Test("the source with most waiting connections gives way, with its oldest")
+  func givesWay() {
+    func waiting(_ sources: String) -> [ConnectionLimits.Waiting] {
+      sources.enumerated().map { ConnectionLimits.Waiting(id: $0.offset + 1, source: String($0.element)) }
+    }
+    #expect(ConnectionLimits.givesWay([]) == nil)
+    #expect(ConnectionLimits.givesWay(waiting("abbc")) == 2)
+    #expect(ConnectionLimits.givesWay(waiting("abbaca").reversed()) == 1)
+    #expect(ConnectionLimits.givesWay(waiting("cabab")) == 2)
+    #expect(ConnectionLimits.givesWay(waiting("abc")) == 1)
+  }
+
+  @Test("what has given way is in nobody's way, and counts as a connection until it is over")
+  func gaveWay() {
+    var limits = limits { ($0.unauthenticated, $0.sessions) = (1, 2) }
+    #expect(limits.admit("a", at: now) == nil)
+    #expect(limits.admit("b", at: now) == .unauthenticated)
+    limits.gaveWay("a")
+    #expect(limits.admit("b", at: now) == nil)
+    #expect(limits.admit("c", at: now) == .total)
+    limits.endedAfterGivingWay()
+    limits.ended("b", key: nil, failed: false, at: now)
+    #expect(limits.admit("c", at: now) == nil)
+  }
+
   @Test("one key has a limit of its own, and what it may not have still counts as waiting")
   func perKey() {
     var limits = limits { ($0.sessionsPerKey, $0.unauthenticatedPerSource) = (1, 1) }

@@ -58,8 +58,8 @@ struct SSHExecRequestTests {
     arguments: [
       "", "   ", "''", "ls", "sh", "/bin/sh -c id", "bash -i", "sudo id", "scp -t /tmp", "rsync --server .",
       "sftp-server", "internal-sftp", "server", "server --data /tmp", "server:stop", "receiver", "router --table x",
-      "worker build", "worker", "git-shell", "git-upload-archive 'hello.git'", "git", "git status", "git:remote -a x",
-      "git:set --deploy-branch main",
+      "router", "router:", "router:restart:x", "worker build", "worker", "git-shell", "git-upload-archive 'hello.git'",
+      "git", "git status", "git:set --deploy-branch main",
       "-c id", "--data /etc apps", "apps;id", "apps:", ":apps", "apps::create", "apps:-x", "APPS", "../apps",
       "apps/../sh", "$(apps)", "PATH=/tmp apps", "run:\u{202e}x",
     ])

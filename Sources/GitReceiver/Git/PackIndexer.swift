@@ -117,7 +117,8 @@ struct PackIndexer {
       try Files.writeAll(at: scan.endOffset, scan.trailer, to: descriptor)
       try name(path, in: directory, trailer: scan.trailer) { try PackIndexWriter.write(entries, pack: $0, to: $1) }
     } else {
-      var thin = ThinPack(descriptor: descriptor, end: scan.endOffset, directory: directory, external: external)
+      var thin = ThinPack(
+        descriptor: descriptor, end: scan.endOffset, limits: limits, directory: directory, external: external)
       let (all, trailer) = try thin.complete(Array(entries), with: bases)
       try name(path, in: directory, trailer: trailer) { try PackIndexWriter.write(all, pack: $0, to: $1) }
     }

@@ -19,6 +19,9 @@ struct PackLimits: Sendable {
   /// Bytes of bases that are made again: only packs made for the purpose need more than a little of it.
   var remadeBytes: UInt64 = 1 << 30
 
+  /// By which name a person can change a limit; `nil`: by none.
+  var name: @Sendable (Setting) -> String? = { $0.rawValue }
+
   /// When ``time`` is over; set when a pack begins.
   var deadline: ContinuousClock.Instant?
 
@@ -37,6 +40,19 @@ struct PackLimits: Sendable {
   }
 
   init() {}
+
+  /// Of a repository that is not the platform's: whoever pushes there could as well write to it, so they only keep
+  /// mistakes from taking everything. `maximumInputSize` is its own setting, in bytes.
+  static func standalone(maximumInputSize: UInt64?) -> PackLimits {
+    var limits = PackLimits()
+    limits.packBytes = maximumInputSize ?? 1 << 40
+    limits.set(.objects, to: .max)
+    limits.set(.objectBytes, to: .max)
+    limits.inflatedBytes = 1 << 42
+    limits.time = .seconds(24 * 60 * 60)
+    limits.name = { $0 == .packBytes ? "receive.maxInputSize" : nil }
+    return limits
+  }
 
   /// Reads `PAAS_PUSH_…` entries; what is not there keeps its default. Throws ``SettingError`` for one that is no number
   /// above 0, or is unknown.
@@ -83,7 +99,8 @@ struct PackLimits: Sendable {
 
   /// The error for a limit that is exceeded: `the pack is too large: the limit is 2048 MiB (PAAS_PUSH_PACK_BYTES)`.
   func exceeded(_ setting: Setting, _ what: String, next: String) -> GitError {
-    GitError(.limit, "\(what): the limit is \(text(setting)) (\(setting.rawValue))", next: next)
+    let name = name(setting).map { " (\($0))" } ?? ""
+    return GitError(.limit, "\(what): the limit is \(text(setting))\(name)", next: next)
   }
 
   /// How many bytes a pack of this size may inflate to: real histories come to some dozens of times their pack, and

@@ -45,39 +45,46 @@ extension PushSession {
 
   private static var leftEarly: String { "the client went away before the build was accepted" }
 
-  /// Streams the tree to the server. The quarantine is discarded when the server has refused for certain.
+  /// Streams the tree to the server. The quarantine is discarded when the server has not taken the build for certain.
   private func openBuild(
     _ step: PushPlan.Step, _ ref: RefName, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand
   ) throws -> (build: BuildResource, missing: MissingContents) {
-    let repositories = repositories
-    let app = grant.app.id
-    let new = try CommitID(step.command.new.description)
-    let repository = try repositories.open(app: app, with: push)
-    let subject = CommitText(try repository.contents(of: step.command.new, .commit)).subject
     let tar = TarOutcome()
-    let quarantine = repositories.quarantine(app: app, push: push)
-    if quarantine.exists { try quarantine.markOffered() }
     do {
+      let new = try CommitID(step.command.new.description)
+      let repository = try repositories.open(app: grant.app.id, with: push)
+      let subject = CommitText(try repository.contents(of: step.command.new, .commit)).subject
+      let quarantine = repositories.quarantine(app: grant.app.id, push: push)
+      if quarantine.exists { try quarantine.markOffered() }
+      let source = self.source(new, push, grant, client, tar)
       let build = try server.openBuild(
-        app: self.app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject
-      ) { descriptor in
-        do {
-          let store = try repositories.objects(app: app, with: push)
-          tar.keep(
-            try TreeTar.write(new, of: store, to: descriptor) {
-              if client.isGone { throw GitError(.disconnected, Self.leftEarly) }
-            })
-        } catch {
-          tar.keep(error)
-          throw error
-        }
-      }
-      return (build, tar.missing)
+        app: app, token: token, push: push, ref: ref, old: grant.tip ?? .zero, new: new, subject: subject,
+        produce: source)
+      return (build, tar.missing ?? MissingContents())
     } catch {
+      // No server takes a build whose source has not come to its end.
+      if error is APIError || tar.missing == nil { discard(push, grant) }
       // Our own refusal of the tree says more than the torn upload that follows from it; a broken pipe says less.
-      let reason = (tar.error as? GitError) ?? error
-      if reason is APIError || reason is GitError { discard(push, grant) }
-      throw reason
+      throw (tar.error as? GitError) ?? error
+    }
+  }
+
+  /// Writes the commit's tree as a tar, and notes how that ended.
+  private func source(
+    _ new: CommitID, _ push: PushID, _ grant: RepositoryGrant, _ client: SideBand, _ tar: TarOutcome
+  ) -> @Sendable (Int32) throws -> Void {
+    let (repositories, app) = (repositories, grant.app.id)
+    return { descriptor in
+      do {
+        let store = try repositories.objects(app: app, with: push)
+        tar.keep(
+          try TreeTar.write(new, of: store, to: descriptor) {
+            if client.isGone { throw GitError(.disconnected, Self.leftEarly) }
+          })
+      } catch {
+        tar.keep(error)
+        throw error
+      }
     }
   }
 
@@ -110,7 +117,7 @@ extension PushSession {
 private final class TarOutcome: Sendable {
   private struct State {
     var error: (any Error)?
-    var missing = MissingContents()
+    var missing: MissingContents?
   }
 
   private let state = Mutex(State())
@@ -118,7 +125,8 @@ private final class TarOutcome: Sendable {
   func keep(_ error: any Error) { state.withLock { $0.error = $0.error ?? error } }
   func keep(_ missing: MissingContents) { state.withLock { $0.missing = missing } }
   var error: (any Error)? { state.withLock { $0.error } }
-  var missing: MissingContents { state.withLock { $0.missing } }
+  /// `nil` as long as the tar is not whole.
+  var missing: MissingContents? { state.withLock { $0.missing } }
 }
 
 /// What a push of nothing new says about what is live.

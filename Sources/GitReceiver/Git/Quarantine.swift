@@ -6,10 +6,10 @@ import Platform
 struct Quarantine: Sendable {
   let push: PushID
   let repository: String
+  /// The server that this receiver belongs to: another name for each of its processes.
+  let server: String
 
   static let directoryName = "quarantine"
-  /// A push whose build the server was asked for, and that nobody has asked for again, is over after this time.
-  static let offeredLifetime: Duration = .seconds(24 * 60 * 60)
 
   var path: String { "\(repository)/\(Self.directoryName)/\(push)" }
   var packDirectory: String { "\(path)/objects/pack" }
@@ -22,10 +22,10 @@ struct Quarantine: Sendable {
     try Upkeep.waitUntilNothingIsDropped(repository)
   }
 
-  /// Notes that the server is about to hear of this push: from now on its word decides over the quarantine, also after
+  /// Notes which server is about to hear of this push: from now on its word decides over the quarantine, also after
   /// this process has ended.
   func markOffered() throws {
-    try Files.writeDurably([], to: mark)
+    try Files.writeDurably(server.utf8, to: mark)
   }
 
   /// Moves the packs into the repository, each `.pack` before its `.idx`, durably. What has been moved is no error.
@@ -48,11 +48,11 @@ struct Quarantine: Sendable {
     try Files.removeTree(path)
   }
 
-  /// Left behind by a process that ended: nobody was told of it, or that was long ago.
-  var isAbandoned: Bool {
-    var info = stat()
-    guard stat(mark, &info) == 0 else { return true }
-    return time(nil) - info.st_mtim.tv_sec > Int(Self.offeredLifetime.components.seconds)
+  /// Left behind by a process that ended: nobody was told of it, or a server was that has ended too. No server goes on
+  /// with a build of the one before, and what that had committed it had first moved out of here.
+  func isAbandoned() throws(SystemError) -> Bool {
+    guard Files.exists(mark) else { return true }
+    return try Files.read(mark) != Array(server.utf8)
   }
 
   private func sync(_ path: String) throws {

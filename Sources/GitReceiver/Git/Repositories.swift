@@ -10,15 +10,20 @@ struct Repositories: Sendable {
   let directory: String
   /// What one push may cost.
   let limits: PackLimits
+  /// The server's process.
+  let server: String
 
-  init(directory: String, limits: PackLimits = PackLimits()) {
+  init(directory: String, limits: PackLimits = PackLimits(), server: String = "") {
     self.directory = directory
     self.limits = limits
+    self.server = server
   }
 
   func path(_ app: AppID) -> String { "\(directory)/\(app).git" }
 
-  func quarantine(app: AppID, push: PushID) -> Quarantine { Quarantine(push: push, repository: path(app)) }
+  func quarantine(app: AppID, push: PushID) -> Quarantine {
+    Quarantine(push: push, repository: path(app), server: server)
+  }
 
   /// Opens an app's repository; with `create` it is made when it is missing.
   func open(app: AppID, create: Bool) throws -> Repository {
@@ -130,7 +135,7 @@ extension Repositories {
   }
 
   /// At the receiver's start: finishes what a killed one had decided about refs, and deletes the quarantines of pushes
-  /// that the server never heard of. Those it knows stay until it asks to keep or discard them. One broken repository
+  /// that this server never heard of. Those it knows stay until it asks to keep or discard them. One broken repository
   /// does not keep the others from being served.
   func sweepQuarantines(logger: Logger) throws {
     guard Files.exists(directory) else { return }
@@ -150,7 +155,7 @@ extension Repositories {
     let quarantines = "\(path(app))/\(Quarantine.directoryName)"
     guard Files.exists(quarantines) else { return }
     for push in try Files.names(in: quarantines).compactMap({ PushID($0) }) {
-      guard quarantine(app: app, push: push).isAbandoned else { continue }
+      guard try quarantine(app: app, push: push).isAbandoned() else { continue }
       try discardQuarantine(app: app, push: push)
       logger.info("abandoned quarantine deleted", metadata: ["app": "\(app)", "push": "\(push)"])
     }

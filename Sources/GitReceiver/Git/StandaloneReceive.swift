@@ -115,11 +115,8 @@ final class StandaloneSession {
     let quarantine = try StandaloneQuarantine(objects: repository.objects)
     self.quarantine = quarantine
     Checkpoint.reach("push.quarantine-made")
-    var limits = PackLimits()
-    limits.packBytes = settings.maximumInputSize ?? 1 << 40
-    limits.inflatedBytes = 1 << 42
     let indexer = PackIndexer(
-      limits: limits, rules: settings.fsckObjects ? .strict : .none,
+      limits: .standalone(maximumInputSize: settings.maximumInputSize), rules: settings.fsckObjects ? .strict : .none,
       store: try PackStore(repository.path, cacheBytes: 8 << 20))
     let pushed = try indexer.index(input, into: quarantine.packDirectory)
     Checkpoint.reach("push.pack-indexed")

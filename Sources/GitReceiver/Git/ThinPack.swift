@@ -6,23 +6,29 @@ import Linux
 struct ThinPack {
   let descriptor: Int32
   private(set) var end: UInt64
+  private let limits: PackLimits
   private let pool: BufferPool
   private let external: ReadExternal
+  /// What is to be written in front of ``end``: many small objects at one go.
+  private var pending: [UInt8] = []
 
   /// `directory`: for large objects.
-  init(descriptor: Int32, end: UInt64, directory: String, external: @escaping ReadExternal) {
+  init(
+    descriptor: Int32, end: UInt64, limits: PackLimits, directory: String, external: @escaping ReadExternal
+  ) {
     pool = BufferPool(directory: directory)
     self.descriptor = descriptor
     self.end = end
+    self.limits = limits
     self.external = external
   }
 
-  /// Appends the bases and the checksum. Returns all entries, sorted, and the checksum.
+  /// Appends the bases and the checksum. Returns all entries, sorted, and the checksum. Throws ``GitError`` of kind
+  /// `limit` when the whole pack would be too large, or takes too long.
   mutating func complete(
     _ entries: [PackIndexWriter.Entry], with bases: [ObjectID]
   ) throws -> ([PackIndexWriter.Entry], [UInt8]) {
     var entries = entries
-    var pending: [UInt8] = []
     let compressor = try Compressor()
     for id in bases {
       var header: [UInt8] = []
@@ -35,22 +41,42 @@ struct ThinPack {
       var checksum = header.withUnsafeBytes { libdeflate_crc32(0, $0.baseAddress, $0.count) }
       checksum = libdeflate_crc32(checksum, stored.bytes.baseAddress, stored.bytes.count)
       entries.append(PackIndexWriter.Entry(id: id, offset: end, checksum: checksum))
-      pending += header
-      pending += stored.bytes
-      end += UInt64(header.count + stored.bytes.count)
+      try append(header, stored.bytes)
       pool.give(stored)
-      if pending.count > 1 << 20 {
-        try Files.writeAll(at: end - UInt64(pending.count), pending, to: descriptor)
-        pending = []
-      }
     }
-    try Files.writeAll(at: end - UInt64(pending.count), pending, to: descriptor)
+    try flush()
     entries.sort { $0.id < $1.id }
     try Files.writeAll(
       at: 8, (0..<4).map { UInt8(truncatingIfNeeded: entries.count >> (24 - 8 * $0)) }, to: descriptor)
     let trailer = try hash()
     try Files.writeAll(at: end, trailer, to: descriptor)
     return (entries, trailer)
+  }
+
+  private mutating func append(_ header: [UInt8], _ stored: UnsafeRawBufferPointer) throws {
+    try limits.checkTime()
+    guard end + UInt64(header.count + stored.count) <= limits.packBytes else {
+      throw limits.exceeded(
+        .packBytes, "the pack with the objects that it builds on is too large",
+        next: "push the history in smaller steps")
+    }
+    pending += header
+    end += UInt64(header.count)
+    if stored.count > 1 << 20 {
+      try flush()
+      try Files.writeAll(at: end, stored, to: descriptor)
+    } else {
+      pending += stored
+    }
+    end += UInt64(stored.count)
+    if pending.count > 1 << 20 { try flush() }
+  }
+
+  private mutating func flush() throws(SystemError) {
+    let bytes = pending
+    pending = []
+    // `end` counts a large object only after it is written.
+    try Files.writeAll(at: end - UInt64(bytes.count), bytes, to: descriptor)
   }
 
   /// The SHA-1 of the whole file.

@@ -35,13 +35,34 @@ struct ConnectionLimits {
   mutating func admit(_ source: String, at now: ContinuousClock.Instant) -> Refusal? {
     if let left = backoff.pause(of: source, at: now) { return .pause(left) }
     if all >= limits.sessions { return .total }
-    if waitingInAll >= limits.unauthenticated { return .unauthenticated }
     if waiting[source, default: 0] >= limits.unauthenticatedPerSource { return .source }
+    if waitingInAll >= limits.unauthenticated { return .unauthenticated }
     waiting[source, default: 0] += 1
     waitingInAll += 1
     all += 1
     return nil
   }
+
+  /// A connection that waits to log in.
+  struct Waiting {
+    /// Counts up with the connections.
+    var id: Int
+    var source: String
+  }
+
+  /// Which connection gives way to a new one when too many log in: the oldest one of the source that has most of them,
+  /// so that some sources together cannot keep all others out. Of sources that have as many, the one that came first.
+  static func givesWay(_ waiting: [Waiting]) -> Int? {
+    let sources = Dictionary(grouping: waiting, by: \.source).values
+    let oldest = sources.compactMap { of in of.map(\.id).min().map { (id: $0, count: of.count) } }
+    return oldest.max { ($0.count, $1.id) < ($1.count, $0.id) }?.id
+  }
+
+  /// A connection that waited is told to end: it is no longer in a newcomer's way.
+  mutating func gaveWay(_ source: String) { stopWaiting(source) }
+
+  /// A connection that had given way is over.
+  mutating func endedAfterGivingWay() { all -= 1 }
 
   /// A connection has logged in. False when there are too many with this key: it then still counts as waiting.
   mutating func loggedIn(_ source: String, key: String) -> Bool {

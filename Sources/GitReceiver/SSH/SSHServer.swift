@@ -13,6 +13,8 @@ final class SSHServer: Sendable {
     let source: String
     /// `nil` until it has logged in.
     var fingerprint: String?
+    /// It was told to end, to make room for another.
+    var hasGivenWay = false
   }
 
   private struct State {
@@ -20,6 +22,26 @@ final class SSHServer: Sendable {
     var connections: [Int: Connection] = [:]
     var last = 0
     var stopped = false
+
+    /// Counts a new connection, or says why it is refused. Where too many log in, one of them ends instead.
+    mutating func admit(_ source: String, _ logger: Logger) -> ConnectionLimits.Refusal? {
+      if stopped { return .total }
+      let refusal = limits.admit(source, at: .now)
+      guard refusal == .unauthenticated, let id = longestWaiting, let given = connections[id] else { return refusal }
+      connections[id]?.hasGivenWay = true
+      limits.gaveWay(given.source)
+      shutdown(given.socket, Int32(SHUT_RDWR))
+      logger.warning("ssh connection gave way to another", metadata: ["source": "\(given.source)"])
+      return limits.admit(source, at: .now)
+    }
+
+    private var longestWaiting: Int? {
+      ConnectionLimits.givesWay(
+        connections.compactMap { id, connection in
+          guard connection.fingerprint == nil, !connection.hasGivenWay else { return nil }
+          return ConnectionLimits.Waiting(id: id, source: connection.source)
+        })
+    }
   }
 
   private let state: Mutex<State>
@@ -123,7 +145,7 @@ final class SSHServer: Sendable {
     let copy = fcntl(socket, F_DUPFD_CLOEXEC, 3)
     guard copy >= 0 else { return nil }
     return state.withLock { state in
-      if let refusal = state.stopped ? .total : state.limits.admit(peer.source, at: .now) {
+      if let refusal = state.admit(peer.source, logger) {
         logger.warning("ssh connection refused", metadata: ["peer": "\(peer.description)", "limit": "\(refusal)"])
         sayGoodbye(copy, refusal.text)
         close(copy)
@@ -144,7 +166,7 @@ final class SSHServer: Sendable {
   /// False when there are too many connections with this key.
   private func loggedIn(_ id: Int, _ login: SSHLogin) -> Bool {
     state.withLock { state in
-      guard let connection = state.connections[id] else { return false }
+      guard let connection = state.connections[id], !connection.hasGivenWay else { return false }
       guard state.limits.loggedIn(connection.source, key: login.fingerprint) else { return false }
       state.connections[id]?.fingerprint = login.fingerprint
       return true
@@ -154,7 +176,11 @@ final class SSHServer: Sendable {
   private func unregister(_ id: Int, failed: Bool) {
     state.withLock { state in
       guard let connection = state.connections.removeValue(forKey: id) else { return }
-      state.limits.ended(connection.source, key: connection.fingerprint, failed: failed, at: .now)
+      if connection.hasGivenWay {
+        state.limits.endedAfterGivingWay()
+      } else {
+        state.limits.ended(connection.source, key: connection.fingerprint, failed: failed, at: .now)
+      }
       close(connection.socket)
     }
   }
