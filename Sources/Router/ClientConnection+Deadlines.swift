@@ -32,20 +32,27 @@ extension ClientConnection {
   /// A deadline runs from when bytes were taken for writing, and they may be on their way to someone slow. True: they
   /// are, and the peer has acknowledged some of them lately, so it is looked at again in a moment.
   func isSending() -> Bool {
-    let isFirst = sent == nil
-    var now = SentBytes(context?.channel)
-    now.add(exchange?.sentUpstream)
-    guard now.waiting > 0 else {
-      sent = nil
-      guard !isFirst, case .cut = due, case .idle = state else { return false }
-      // All is written just now: what the deadline was for begins.
-      expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
+    var sent = SentBytes(context?.channel)
+    sent.add(exchange?.sentUpstream)
+    switch sending.look(sent, at: worker.now, patience: min(.seconds(10), worker.times.idle)) {
+    case .idle, .stuck: return false
+    case .finished: return beginsNow()
+    case .moving:
+      deadline = worker.now + min(.seconds(1), worker.times.idle)
       return true
     }
-    if isFirst || now.acknowledged != sent?.acknowledged { moved = worker.now }
-    sent = now
-    guard worker.now - moved < min(.seconds(10), worker.times.idle) else { return false }
-    deadline = worker.now + min(.seconds(1), worker.times.idle)
-    return true
+  }
+
+  /// All is written just now: what the deadline is for begins. The pace of a request's body is judged by its bytes.
+  private func beginsNow() -> Bool {
+    switch due {
+    case .cut:
+      guard case .idle = state else { return false }
+      expect(.cut, worker.isDraining ? worker.times.farewell : worker.times.keepAlive)
+    case .firstByte: exchange?.awaitFirstByte()
+    case .idle: exchange?.awaitBytes()
+    case .slowHead, .slowBody: break
+    }
+    return deadline > worker.now
   }
 }

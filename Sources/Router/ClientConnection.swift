@@ -46,9 +46,8 @@ final class ClientConnection: ChannelInboundHandler {
   var deadline = NIODeadline.distantFuture
   var due = Due.cut
 
-  /// What ``isSending()`` found when it last looked, and when something had moved.
-  var sent: SentBytes?
-  var moved = NIODeadline.distantPast
+  /// For ``isSending()``.
+  var sending = SendWatch()
   /// Until when a client that goes on sending is listened to after its answer.
   private var patienceEnds = NIODeadline.distantFuture
 
@@ -73,7 +72,7 @@ final class ClientConnection: ChannelInboundHandler {
 
   func expect(_ due: Due, _ amount: TimeAmount) {
     self.due = due
-    sent = nil
+    sending.reset()
     deadline = worker.now + amount
   }
 

@@ -19,8 +19,8 @@ struct RouterProcess: Sendable {
     var http: Address
     /// ``RouterSettings/fingerprint``; `nil` from a server that knew none.
     var settings: String?
-    /// ``RouterSettings/drainSeconds`` of this router, which another server may have started; `nil` from a server of which all
-    /// routers had the default.
+    /// ``RouterSettings/drainSeconds`` of this router, which another server may have started; `nil` from a server of
+    /// which all routers had the default.
     var drainSeconds: Int?
 
     /// From SIGTERM to its end, at most: its own draining, and some time beyond.
@@ -43,8 +43,7 @@ struct RouterProcess: Sendable {
     let (slot, life) = try takeSlot(after: last)
     defer { close(life) }
     var record = Record(
-      identity: nil, http: http.address, settings: settings.fingerprint,
-      drainSeconds: settings.drainSeconds)
+      identity: nil, http: http.address, settings: settings.fingerprint, drainSeconds: settings.drainSeconds)
     try Files.writeDurably(try Wire.encode(record), to: slot.record)
     let log = try checked("open the router's log") {
       open(data.path + "/logs/router-process.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
