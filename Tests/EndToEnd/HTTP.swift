@@ -19,24 +19,11 @@ enum HTTP {
 
   /// `nil` when the connection failed or the answer was cut short.
   static func getNow(_ path: String, host: String, port: Int, headers: [String] = [], timeout: Int) -> Answer? {
-    let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard connection >= 0 else { return nil }
-    defer { close(connection) }
-    var limit = timeval(tv_sec: timeout, tv_usec: 0)
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = UInt16(port).bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let connected = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard connected == 0 else { return nil }
     let lines = ["GET \(path) HTTP/1.1", "Host: \(host)", "Connection: close"] + headers
-    let request = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
-    guard send(connection, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return nil }
+    let text = lines.joined(separator: "\r\n") + "\r\n\r\n"
+    guard let connection = try? connect(port: port, sending: text) else { return nil }
+    defer { close(connection) }
+    limitReceiving(from: connection, seconds: timeout)
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     while true {

@@ -1,4 +1,5 @@
 import CLinux
+import Dispatch
 import Glibc
 import Linux
 import Platform
@@ -78,17 +79,29 @@ func table(_ apps: [RoutedApp], generation: UInt64 = 1, bootID: String = Machine
 /// Something that happens once, which other threads wait for: two minutes at most, and then the test fails for what
 /// did not happen.
 final class Latch: Sendable {
-  private let isOpen = Atomic<Bool>(false)
+  private let opened = DispatchSemaphore(value: 0)
 
-  func open() { isOpen.store(true, ordering: .releasing) }
+  func open() { opened.signal() }
 
   /// False when it did not happen.
   @discardableResult
   func wait() -> Bool {
-    let deadline = ContinuousClock.now + .seconds(120)
-    while !isOpen.load(ordering: .acquiring), ContinuousClock.now < deadline { usleep(1000) }
-    return isOpen.load(ordering: .acquiring)
+    guard opened.wait(timeout: .now() + 120) == .success else { return false }
+    opened.signal()  // for the others
+    return true
   }
+}
+
+/// Asks until the answer is yes, on a thread that may block, for two minutes at most. What it asks about says nothing by
+/// itself: a socket's queue, a count that others keep.
+@discardableResult
+func happens(_ question: () -> Bool) -> Bool {
+  let deadline = ContinuousClock.now + .seconds(120)
+  while ContinuousClock.now < deadline {
+    if question() { return true }
+    _ = poll(nil, 0, 1)
+  }
+  return false
 }
 
 /// Asks until the answer is yes, for two minutes at most: only a test that fails waits that long.

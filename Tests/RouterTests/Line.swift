@@ -80,8 +80,8 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
   }
 
   /// More bytes into the buffer; false at the end of file.
-  private func fill() throws -> Bool {
-    var piece = [UInt8](repeating: 0, count: 64 << 10)
+  private func fill(most: Int = 64 << 10) throws -> Bool {
+    var piece = [UInt8](repeating: 0, count: most)
     var count = recv(descriptor, &piece, piece.count, 0)
     while count < 0, errno == EINTR { count = recv(descriptor, &piece, piece.count, 0) }
     if count < 0 { throw LineError.failed("read", errno) }
@@ -91,28 +91,20 @@ final class Line: @unchecked Sendable {  // no lock: the test hands it from one 
 
   /// What has come, at most so much at a time; 0 at the end.
   func some(most: Int) throws -> Int {
-    if buffer.isEmpty {
-      var piece = [UInt8](repeating: 0, count: most)
-      var count = recv(descriptor, &piece, most, 0)
-      while count < 0, errno == EINTR { count = recv(descriptor, &piece, most, 0) }
-      if count < 0 { throw LineError.failed("read", errno) }
-      return count
-    }
+    if buffer.isEmpty, try !fill(most: most) { return 0 }
     let count = min(most, buffer.count)
     buffer.removeFirst(count)
     return count
   }
 
-  /// Returns when `text` has arrived and is not read yet, when the connection has ended, or after a minute: what is
+  /// Returns when `text` has arrived and is not read yet, when the connection has ended, or after two minutes: what is
   /// read then says which.
   func arrival(of text: String) {
     var piece = [UInt8](repeating: 0, count: 4096)
-    let deadline = ContinuousClock.now + .seconds(60)
-    while ContinuousClock.now < deadline {
+    happens {
       let count = recv(descriptor, &piece, piece.count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-      if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return }
-      if count > 0, latin1(piece[0..<count]).contains(text) { return }
-      usleep(1000)
+      if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return true }
+      return count > 0 && latin1(piece[0..<count]).contains(text)
     }
   }
 

@@ -158,27 +158,25 @@ extension LoadTests {
 
     @Test("what an instance says unasked on an idle connection is nobody's answer")
     func unasked() async throws {
-      let answered = Atomic<Int>(0)
-      let ended = Atomic<Int>(0)
+      let answered = (0..<20).map { _ in Latch() }
+      let ended = (0..<20).map { _ in Latch() }
       let backend = try TestBackend { line, _ in
         let request = try line.message()
         try line.write(ok(request.target))
-        let number = Int(request.target.dropFirst()) ?? 0
-        while answered.load(ordering: .acquiring) <= number { usleep(1000) }
+        guard let number = Int(request.target.dropFirst()), answered.indices.contains(number) else { return }
+        answered[number].wait()
         try line.write(ok("evil"))
         // Whoever sees that has no use for the connection.
         _ = try line.toEnd()
-        ended.add(1, ordering: .releasing)
+        ended[number].open()
       }
       var limits = TestRouter.quick
       limits.upstreamIdle = .seconds(600)
       let wrong = try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
         try (0..<20).filter { number in
           let answer = try router.connect().ask("GET", host: "hello.localhost", path: "/\(number)")
-          answered.store(number + 1, ordering: .releasing)
-          let deadline = ContinuousClock.now + .seconds(60)
-          while ended.load(ordering: .acquiring) <= number, ContinuousClock.now < deadline { usleep(1000) }
-          return answer.text != "/\(number)" || ended.load(ordering: .acquiring) <= number
+          answered[number].open()
+          return !ended[number].wait() || answer.text != "/\(number)"
         }
       }
       #expect(wrong == [])

@@ -31,8 +31,7 @@ struct ResetTests {
       try line.write("GET /\(prefix)/\(index) HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")
       return line
     }
-    let deadline = ContinuousClock.now + .seconds(120)
-    while waiting.count < count, ContinuousClock.now < deadline { usleep(1000) }
+    happens { waiting.count >= count }
     return lines
   }
 

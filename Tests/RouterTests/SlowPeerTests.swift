@@ -26,6 +26,14 @@ struct SlowPeerTests {
     }
   }
 
+  /// Ten bytes a second.
+  private static func sendSlowly(_ line: Line, _ count: Int) throws {
+    for _ in 0..<count {
+      try line.write("x")
+      _ = poll(nil, 0, 100)  // the pace of this client
+    }
+  }
+
   private static func large() throws -> TestBackend {
     try TestBackend { line, backend in
       while true {
@@ -98,10 +106,7 @@ struct SlowPeerTests {
     try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
       let line = try router.connect()
       try line.write("PUT / HTTP/1.1\r\nHost: hello.localhost\r\nContent-Length: 80\r\n\r\n")
-      for _ in 0..<80 {
-        try line.write("x")
-        _ = poll(nil, 0, 100)  // the pace of this client
-      }
+      try Self.sendSlowly(line, 80)
       #expect(try line.message().text == "ok")
     }
   }
@@ -110,16 +115,34 @@ struct SlowPeerTests {
   func sendsOn() async throws {
     let backend = try TestBackend { _ in ok("never") }
     var limits = TestRouter.quick
-    limits.linger = .seconds(3)
+    limits.linger = .seconds(6)
     try await withRouter([.live("hello", [backend.endpoint])], limits: limits) { router in
       let line = try router.connect()
       try line.write("PUT / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: 1000\r\n\r\n")
-      for _ in 0..<50 {
-        try line.write("x")
-        _ = poll(nil, 0, 100)  // the pace of this client
-      }
+      try Self.sendSlowly(line, 80)
       #expect(try line.message().status == 404)
     }
+  }
+
+  @Test("slow is who takes some in time, dead who takes none, and what was waited for begins when all has left")
+  func watch() {
+    var watch = SendWatch()
+    let start = NIODeadline.uptimeNanoseconds(0)
+    func look(_ waiting: Int, _ acknowledged: UInt64, _ seconds: Int64) -> SendWatch.Finding {
+      watch.look(
+        SentBytes(waiting: waiting, acknowledged: acknowledged), at: start + .seconds(seconds), patience: .seconds(10))
+    }
+    #expect(look(0, 100, 0) == .idle)
+    #expect(look(500, 100, 60) == .moving)
+    #expect(look(500, 100, 69) == .moving)
+    #expect(look(500, 101, 70) == .moving, "the buffer is as full as before, and the peer reads")
+    #expect(look(500, 101, 79) == .moving)
+    #expect(look(500, 101, 80) == .stuck)
+    #expect(look(0, 0, 81) == .finished)
+    #expect(look(0, 0, 82) == .idle)
+    #expect(look(500, 601, 90) == .moving)
+    watch.reset()
+    #expect(look(500, 601, 200) == .moving, "another deadline, looked at for the first time")
   }
 
   @Test("who guesses at one app's password keeps nobody out of another")

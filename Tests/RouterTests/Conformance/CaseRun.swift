@@ -52,14 +52,9 @@ final class CaseBackend: Sendable {
 
   var seen: State { state.mutex.withLock { $0 } }
 
-  /// What it saw once every connection to it has ended, or after a minute.
+  /// What it saw once every connection to it has ended, or after two minutes.
   func settled() -> State {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while ContinuousClock.now < deadline {
-      let now = seen
-      if now.open == 0 { return now }
-      usleep(1000)
-    }
+    happens { seen.open == 0 }
     return seen
   }
 }
